@@ -1,0 +1,11 @@
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+
+from accounts.models import User
+
+
+@admin.register(User)
+class ArenaUserAdmin(UserAdmin):
+    list_display = ("username", "role", "is_active", "last_login")
+    list_filter = ("role", "is_active")
+    fieldsets = (*(UserAdmin.fieldsets or ()), ("Arena", {"fields": ("role",)}))
