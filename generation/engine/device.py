@@ -1,4 +1,4 @@
-"""Everything that depends on the device: where to compute, in which precision, what running out of memory looks like."""
+"""All that depends on the device: where to compute, how precisely, what running out of memory looks like."""
 
 import os
 
@@ -12,7 +12,7 @@ _DTYPES = {
 
 
 def pick_device() -> torch.device:
-    """CUDA (or ROCm, which torch shows as CUDA), then Apple's GPU, then the CPU. CUDA_VISIBLE_DEVICES is heeded."""
+    """CUDA (or ROCm, which torch shows as CUDA), then Apple's GPU, then the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():

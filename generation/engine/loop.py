@@ -1,7 +1,8 @@
-"""Answer many requests of one checkpoint: a batch whose finished rows leave and whose places waiting ones take.
+"""Answer many requests of one checkpoint: finished rows leave the batch, waiting ones take their places.
 
-An own loop, since `model.generate` keeps a batch until its last row is done, draws from one global generator, and
-takes one set of sampler settings; transformers' continuous batching ignores the repetition penalty on a CPU.
+An own loop, since `model.generate` keeps a batch until its last row is done, draws from one global
+generator, and takes one set of sampler settings; transformers' continuous batching ignores the repetition
+penalty on a CPU.
 """
 
 import logging
@@ -35,10 +36,11 @@ def run(
 ) -> Progress:
     """Answer `requests`, calling `on_finish` once for each, in the order in which they end.
 
-    A request that cannot be answered gets a Result with `error`; the others go on. `on_progress` is called at every
-    step and may raise to abandon the rest; what `on_finish` has had is done. `more(n)` may hand over up to n further
-    requests when places are about to fall empty, until it returns none. At most `max_rows` rows run at once, and no
-    more than keep rows x longest under `token_budget` tokens; running out of memory halves the rows.
+    A request that cannot be answered gets a Result with `error`; the others go on. `on_progress` is called
+    at every step and may raise to abandon the rest; what `on_finish` has had is done. `more(n)` may hand
+    over up to n further requests when places are about to fall empty, until it returns none. At most
+    `max_rows` rows run at once, fewer where rows times the longest would exceed `token_budget` tokens;
+    running out of memory halves them.
     """
     return _Run(loaded, on_finish, on_progress, more, max_rows, token_budget).go(requests)
 
@@ -72,13 +74,17 @@ class _Run:
             self._ask_for_more()
             if not (self.batch.rows or self.waiting):
                 return self._progress()
+            failure = ""
             try:
                 self._admit()
                 self._advance()
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                self._halve(error)
+                failure = str(error) or type(error).__name__
+            if failure:
+                # Only here: inside the handler the traceback would keep the tensors of the failed step alive.
+                self._halve(failure)
             if self.on_progress:
                 self.on_progress(self._progress())
 
@@ -89,8 +95,8 @@ class _Run:
                 rows.append(open_row(request, self.loaded))
             except EngineError as error:
                 self._finish(Result(id=request.id, turns=(), seed=request.seed, batch={}, error=str(error)))
-        # Longest first, so that no long row is left to run alone at the end; equal prompts together, since those
-        # that are admitted at once share a prefill.
+        # Longest first, so that no long row is left to run alone at the end; equal prompts together, since
+        # those that are admitted at once share a prefill.
         self.waiting.extend(sorted(rows, key=lambda row: (-row.cost, row.prompt)))
 
     def _ask_for_more(self) -> None:
@@ -151,7 +157,7 @@ class _Run:
         row.end_turn(finish)
         try:
             if row.begin_turn():
-                # Its next turn goes first: what is begun should be finished, and saved, before new work starts.
+                # Its next turn goes first: what is begun should be finished, and saved, before new work.
                 self.waiting.appendleft(row)
                 return
         except EngineError as error:
@@ -168,10 +174,11 @@ class _Run:
                 )
         self.batch.keep([place for place, is_broken in enumerate(broken) if not is_broken])
 
-    def _halve(self, error: BaseException) -> None:
+    def _halve(self, failure: str) -> None:
         """After running out of memory: back to waiting with what they have, and fewer at a time from now on.
 
-        Rows keep the tokens they drew, and what a row draws does not depend on its batch, so no answer changes.
+        Rows keep the tokens they drew, and what a row draws does not depend on its batch, so no answer
+        changes.
         """
         rows = self.batch.rows
         self.waiting.extendleft(reversed(rows))
@@ -179,7 +186,7 @@ class _Run:
         free_cached_memory(self.loaded.device)
         if self.n_in_flight <= 1:
             row = self.waiting.popleft()
-            self._finish(row.result(error=f"Out of memory even with one row ({row.cost} tokens): {error}"))
+            self._finish(row.result(error=f"Out of memory even with one row ({row.cost} tokens): {failure}"))
             return
         self.max_rows = self.n_in_flight // 2
         log.warning("Out of memory with %d rows; going on with at most %d.", self.n_in_flight, self.max_rows)

@@ -23,7 +23,7 @@ def manifest(
     system: str | None = None,
     template_args: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """JSON-able. Where the weights lie is left out: the revision says which they are, wherever a worker keeps them."""
+    """JSON-able. Where the weights lie is left out: the revision names them, wherever a worker keeps them."""
     settled = templates.resolve(template, loaded.tokenizer)
     return {
         "engine": ENGINE_VERSION,

@@ -1,7 +1,7 @@
-"""Chat templates of our own, for base models that come without one. Each names the strings that end an answer.
+"""Chat templates of our own, for base models that come without one, each with what ends an answer under it.
 
-Questions in Japanese and in English get their labels in their own language: a base model goes on in the language
-that it just read, and mixed labels make it drift.
+Questions in Japanese and in English get their labels in their own language: a base model goes on in the
+language that it just read, and mixed labels make it drift.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,20 @@ class Preset:
     stop: tuple[str, ...]
 
 
-# The first characters tell the language of the question: what is to be translated or quoted comes later.
 # A system message stands on top as plain text: a base model knows no roles.
 _SYSTEM = """\
 {%- set ns = namespace(answer='') -%}
-{%- for message in messages if message.role == 'system' -%}{{- message.content | trim + '\\n\\n' -}}{%- endfor -%}
+{%- for message in messages if message.role == 'system' -%}
+{{- message.content | trim + '\\n\\n' -}}
+{%- endfor -%}
 """
 
+# The first characters tell the language of the question: what is to be translated or quoted comes later.
 _CONVERSATION = """\
 {%- macro is_japanese(text) -%}
-{%- for char in (text | trim)[:8] if '\u3000' <= char <= '\u9fff' -%}{%- if loop.first -%}1{%- endif -%}{%- endfor -%}
+{%- for char in (text | trim)[:8] if '\u3000' <= char <= '\u9fff' -%}
+{%- if loop.first -%}1{%- endif -%}
+{%- endfor -%}
 {%- endmacro -%}
 {%- for message in messages -%}
 {%- if message.role == 'user' -%}
@@ -44,8 +48,8 @@ _EXAMPLES = """\
 回答：日本でいちばん高い山は富士山です。高さは3776メートルで、静岡県と山梨県にまたがっています。
 
 Question: How can I keep bread fresh for longer?
-Answer: Keep it in a paper bag or a bread box at room temperature, away from the sun. Slice and freeze what you will not \
-eat within two days; frozen slices can go straight into the toaster.
+Answer: Keep it in a paper bag or a bread box at room temperature, away from the sun. \
+Slice and freeze what you will not eat within two days; frozen slices can go straight into the toaster.
 
 質問：友だちに本を返すのが遅れました。おわびの一言を考えてください。
 回答：「本を返すのが遅くなって、本当にごめんなさい。とてもおもしろかったです。今度お茶をごちそうさせてください。」

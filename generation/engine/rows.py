@@ -72,7 +72,7 @@ class Row:
     def end_turn(self, finish: Finish) -> None:
         text = self._text()
         if finish == "length":
-            # The cut may fall inside a character, of which byte tokens then leave the Unicode replacement mark.
+            # The cut may fall inside a character, of which byte tokens leave the replacement mark.
             text = text.rstrip("\ufffd")
         self.turns.append(Turn(text, len(self.answer), finish))
 
@@ -135,7 +135,7 @@ def _conversation_up_to(messages: Sequence[Message], answers: Sequence[str]) -> 
 
 
 def _cut(text: str, stop: Sequence[str]) -> str | None:
-    """The text before the first stop string, None where there is none. White space before the answer does not end it."""
+    """The text before the first stop string, None where there is none. Leading white space ends nothing."""
     text = text.lstrip()
     ends = [place for mark in stop if (place := text.find(mark)) >= 0]
     return text[: min(ends)] if ends else None

@@ -1,8 +1,9 @@
 """Draw the next token of many rows at once, each with its own settings.
 
-What a row draws depends on its logits and its own key only, never on the rows beside it: one uniform number per
-(seed, turn, step) is looked up in the row's cumulative distribution, in the order of token ids. In float32 a request
-therefore gives the same text alone and in any batch; torch's global generator could not promise that.
+What a row draws depends on its logits and its own key only, never on the rows beside it: one uniform number
+per (seed, turn, step) is looked up in the row's cumulative distribution, in the order of token ids. In
+float32 a request therefore gives the same text alone and in any batch; torch's global generator could not
+promise that.
 """
 
 import hashlib
@@ -14,8 +15,9 @@ from torch import Tensor
 
 from generation.engine.types import Sampler
 
-# Sorting a vocabulary of 260,000 costs more than the forward pass of a small model. What top_p, top_k and min_p keep
-# nearly always lies among this many tokens; rows where it does not are drawn from the whole vocabulary.
+# Sorting a vocabulary of 260,000 costs more than the forward pass of a small model. What top_p, top_k and
+# min_p keep nearly always lies among this many tokens; rows where it does not are drawn from the whole
+# vocabulary.
 _SHORT_LIST = 1024
 
 
@@ -63,7 +65,7 @@ def draw(logits: Tensor, samplers: Sequence[Sampler], uniforms: Sequence[float])
 def _draw_from_top(
     logits: Tensor, samplers: Sequence[Sampler], uniforms: Sequence[float], size: int
 ) -> tuple[Tensor, list[bool]]:
-    """Draw from the `size` likeliest tokens, and say for each row whether all that its settings keep is among them."""
+    """Draw from the `size` likeliest tokens; say of each row if they hold all that its settings keep."""
     vocabulary = logits.shape[-1]
     scaled = logits / _column([sampler.temperature for sampler in samplers], logits)
     values, ids = scaled.topk(size, dim=-1)
@@ -87,8 +89,8 @@ def _draw_from_top(
 def _invert(probabilities: Tensor, ids: Tensor, uniforms: Sequence[float]) -> Tensor:
     """Look each row's uniform number up in its cumulative distribution over ascending token ids.
 
-    By id and not by probability: there, a rounding difference would swap neighbours of equal probability and move
-    every boundary between them.
+    By id and not by probability: there, a rounding difference would swap neighbours of equal probability
+    and move every boundary between them.
     """
     ids, order = ids.sort(dim=-1)
     # MPS has no float64; the larger rounding there only widens the boundaries between two tokens a little.

@@ -56,7 +56,8 @@ def render(
     if system:
         conversation.insert(0, {"role": "system", "content": system})
     try:
-        # A template can fail in any way that Jinja and its own raise_exception can; all of them are the template's.
+        # A template can fail in any way that Jinja and its own raise_exception can; all of them are the
+        # template's.
         return str(
             tokenizer.apply_chat_template(
                 conversation,
@@ -80,7 +81,8 @@ def encode(text: str, tokenizer: Any) -> list[int]:
     wanted = bos_id(tokenizer)
     leading = count_leading_bos(ids, tokenizer)
     if wanted is None:
-        # The tokenizer never puts its BOS itself; whether one belongs here is the template's to say, but never two.
+        # The tokenizer never puts its BOS itself; whether one belongs here is the template's to say, but
+        # never two.
         return ids[max(0, leading - 1) :]
     return [wanted, *ids[leading:]]
 

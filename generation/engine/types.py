@@ -32,7 +32,7 @@ class PromptTooLong(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """Sampler settings under transformers' names. 0 turns top_k and min_p off, 1 turns top_p and the penalty off."""
+    """Sampler settings under transformers' names. 0 turns top_k, min_p off; 1 top_p, the penalty."""
 
     temperature: float = 0.5
     top_p: float = 0.95
@@ -55,7 +55,7 @@ class Sampler:
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> Self:
-        """Read settings as a candidate stores them. An unknown name is refused: it would silently do nothing."""
+        """Read a candidate's settings. An unknown name is refused: it would silently do nothing."""
         known = {setting.name for setting in fields(cls)}
         if unknown := sorted(set(settings) - known):
             raise ValueError(f"Unknown sampler settings {unknown}; known are {sorted(known)}.")
@@ -131,7 +131,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A checkpoint in memory. `model` and `tokenizer` are transformers' own and untyped here to stay torch-free.
+    """A checkpoint in memory. `model` and `tokenizer` are transformers' own and untyped here to stay
+    torch-free.
 
     `revision` is the hub's commit, or `sha256:<hex>` of the files that were read.
     """

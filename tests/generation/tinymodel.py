@@ -1,4 +1,5 @@
-"""A tiny Llama with random weights and its own tokenizer, made without a network, for tests with a real model.
+"""A tiny Llama with random weights and its own tokenizer, made without a network, for tests with a real
+model.
 
 Its chat template renders a prompt as a prefix of prompt + answer, as TRL requires.
 """

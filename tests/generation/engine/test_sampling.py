@@ -55,7 +55,8 @@ def test_draws_follow_the_distribution_of_transformers(settings, spread):
     )
     expected = peer_distribution(row, sampler)
     assert (expected[tokens] > 0).all()
-    # Evenly spaced numbers through an inverted distribution: every cumulative share is met to within one of them.
+    # Evenly spaced numbers through an inverted distribution: every cumulative share is met to within one of
+    # them.
     shares = torch.bincount(tokens, minlength=len(row)).double().cumsum(0) / n
     assert (shares - expected.cumsum(0)).abs().max() < 1.5 / n
 
