@@ -26,7 +26,9 @@ class Export(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=("running", "done", "failed")), name="%(app_label)s_%(class)s_state"),
+            models.CheckConstraint(
+                condition=Q(state__in=("running", "done", "failed")), name="%(app_label)s_%(class)s_state"
+            ),
             models.CheckConstraint(
                 condition=~Q(state="done") | ~Q(rows_sha=""), name="%(app_label)s_%(class)s_done_has_hash"
             ),

@@ -36,10 +36,12 @@ class Checkpoint(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(source__in=("path", "hub", "endpoint", "imported")), name="%(app_label)s_%(class)s_source"
+                condition=Q(source__in=("path", "hub", "endpoint", "imported")),
+                name="%(app_label)s_%(class)s_source",
             ),
             models.CheckConstraint(
-                condition=Q(parent__isnull=True) | ~Q(parent=F("id")), name="%(app_label)s_%(class)s_not_own_parent"
+                condition=Q(parent__isnull=True) | ~Q(parent=F("id")),
+                name="%(app_label)s_%(class)s_not_own_parent",
             ),
         ]
 
@@ -68,7 +70,9 @@ class Candidate(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint("checkpoint", "settings_sha", name="%(app_label)s_%(class)s_settings"),
-            models.CheckConstraint(condition=Q(kind__in=("model", "decoy")), name="%(app_label)s_%(class)s_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=("model", "decoy")), name="%(app_label)s_%(class)s_kind"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -110,7 +114,9 @@ class Prompt(models.Model):
             models.UniqueConstraint("set", "key", "language", name="%(app_label)s_%(class)s_key"),
             models.UniqueConstraint("set", "language", "content_sha", name="%(app_label)s_%(class)s_content"),
             models.CheckConstraint(condition=Q(turns__gte=1), name="%(app_label)s_%(class)s_turns"),
-            models.CheckConstraint(condition=Q(language__in=LANGUAGES), name="%(app_label)s_%(class)s_language"),
+            models.CheckConstraint(
+                condition=Q(language__in=LANGUAGES), name="%(app_label)s_%(class)s_language"
+            ),
             models.CheckConstraint(
                 condition=Q(answer_language__isnull=True) | Q(answer_language__in=LANGUAGES),
                 name="%(app_label)s_%(class)s_answer_language",
@@ -203,7 +209,9 @@ class Job(models.Model):
         ]
         indexes = [
             # jobs.claim: the longest of one checkpoint first
-            models.Index("checkpoint", F("cost").desc(), condition=Q(state="pending"), name="generation_job_pending"),
+            models.Index(
+                "checkpoint", F("cost").desc(), condition=Q(state="pending"), name="generation_job_pending"
+            ),
             # jobs.release_expired
             models.Index("lease_until", condition=Q(state="leased"), name="generation_job_leased"),
         ]
@@ -238,13 +246,20 @@ class Response(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = [models.UniqueConstraint("candidate", "prompt", "sample", name="%(app_label)s_%(class)s_once")]
+        constraints = [
+            models.UniqueConstraint("candidate", "prompt", "sample", name="%(app_label)s_%(class)s_once")
+        ]
         indexes = [
             models.Index("prompt", "norm_sha", name="generation_response_twins"),
             GinIndex("flags", name="generation_response_flags"),
         ]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk and not set(kwargs.get("update_fields") or ("turns",)) <= {"html", "html_version", "flags", "hidden_at"}:
+        if self.pk and not set(kwargs.get("update_fields") or ("turns",)) <= {
+            "html",
+            "html_version",
+            "flags",
+            "hidden_at",
+        }:
             raise TypeError("A response is never changed, but for html, html_version, flags and hidden_at.")
         super().save(*args, **kwargs)

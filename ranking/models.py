@@ -29,7 +29,9 @@ class VoterTally(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("round", "voter", "language", "lo", "hi", name="%(app_label)s_%(class)s_key"),
+            models.UniqueConstraint(
+                "round", "voter", "language", "lo", "hi", name="%(app_label)s_%(class)s_key"
+            ),
             _not_negative("lo_wins", "hi_wins", "ties", "both_bad"),
         ]
 
@@ -79,7 +81,16 @@ class RoundVoter(models.Model):
         constraints = [
             models.UniqueConstraint("round", "voter", name="%(app_label)s_%(class)s_key"),
             _not_negative(
-                "left", "right", "ties", "both_bad", "skips", "fast_ties", "repeats", "repeats_agreed", "gold", "gold_hit"
+                "left",
+                "right",
+                "ties",
+                "both_bad",
+                "skips",
+                "fast_ties",
+                "repeats",
+                "repeats_agreed",
+                "gold",
+                "gold_hit",
             ),
         ]
 
@@ -98,7 +109,8 @@ class Figures(models.Model):
         constraints = [
             models.UniqueConstraint("round", "level", "slice", name="%(app_label)s_%(class)s_key"),
             models.CheckConstraint(
-                condition=Q(level__in=("candidate", "checkpoint", "sampler")), name="%(app_label)s_%(class)s_level"
+                condition=Q(level__in=("candidate", "checkpoint", "sampler")),
+                name="%(app_label)s_%(class)s_level",
             ),
         ]
 
@@ -117,5 +129,7 @@ class Look(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint("round", "level", "votes", name="%(app_label)s_%(class)s_key"),
-            models.CheckConstraint(condition=Q(p_best__gte=0, p_best__lte=1), name="%(app_label)s_%(class)s_p_best"),
+            models.CheckConstraint(
+                condition=Q(p_best__gte=0, p_best__lte=1), name="%(app_label)s_%(class)s_p_best"
+            ),
         ]

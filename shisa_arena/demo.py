@@ -82,7 +82,16 @@ def _missing(requirements: list[str]) -> bool:
 
 def install_steps(models: str) -> Iterator[tuple[str, list[str]]]:
     """(what to say, command) for what is not installed yet."""
-    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-c", "constraints.txt"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--quiet",
+        "-c",
+        "constraints.txt",
+    ]
     generation = _requirements("generation")
     if _missing(generation):
         torch = [one for one in generation if one.startswith("torch")]

@@ -193,7 +193,9 @@ def _make_socket_dir(data: Path) -> Path:
     info = path.lstat()
     owners = {os.geteuid(), *([_postgres_user().pw_uid] if os.geteuid() == 0 else [])}
     if not stat.S_ISDIR(info.st_mode) or info.st_uid not in owners:
-        raise EmbeddedServersError(f"{path} belongs to somebody else. Remove it, or set TMPDIR to a folder of your own.")
+        raise EmbeddedServersError(
+            f"{path} belongs to somebody else. Remove it, or set TMPDIR to a folder of your own."
+        )
     if os.geteuid() == 0:
         os.chown(path, _postgres_user().pw_uid, _postgres_user().pw_gid)
     path.chmod(0o700)
@@ -256,7 +258,16 @@ def _start_postgres(data: Path, sockets: Path) -> subprocess.Popen[bytes]:
         _readable_by_postgres(bin_dir)
         os.chown(home, _postgres_user().pw_uid, _postgres_user().pw_gid)
     if not (home / "PG_VERSION").exists():
-        init = [bin_dir / "initdb", "--auth=trust", "--encoding=utf8", "--locale=C", "-U", "postgres", "-D", home]
+        init = [
+            bin_dir / "initdb",
+            "--auth=trust",
+            "--encoding=utf8",
+            "--locale=C",
+            "-U",
+            "postgres",
+            "-D",
+            home,
+        ]
         subprocess.run(init, check=True, cwd="/", env=env, **_as_postgres())
     _stop_left_over(home, bin_dir, env)
     settings = {"listen_addresses": "", "unix_socket_directories": str(sockets), "max_connections": "200"}

@@ -37,7 +37,9 @@ def beat() -> list[str]:
 
 def worker_gpu() -> list[str]:
     """One process a GPU; torch is imported in the child only, since CUDA and fork do not mix."""
-    return _celery("worker", "-Q", "generation", "-n", "generation@%h", "-c", "1", "--prefetch-multiplier", "1")
+    return _celery(
+        "worker", "-Q", "generation", "-n", "generation@%h", "-c", "1", "--prefetch-multiplier", "1"
+    )
 
 
 PROCESSES: dict[str, Callable[[], list[str]]] = {

@@ -15,8 +15,6 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 _scratch: Path | None = None
 
 
-
-
 def _start_scratch_servers() -> None:
     global _scratch
     from shisa_arena import servers

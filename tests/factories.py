@@ -38,7 +38,9 @@ def make_prompt_set(slug: str = "") -> PromptSet:
     return PromptSet.objects.create(slug=slug or f"set-{_n()}", licence="Apache-2.0")
 
 
-def make_prompt(prompt_set: PromptSet | None = None, text: str = "", language: str = "en", **fields: Any) -> Prompt:
+def make_prompt(
+    prompt_set: PromptSet | None = None, text: str = "", language: str = "en", **fields: Any
+) -> Prompt:
     key = f"prompt-{_n()}"
     fields = {
         "key": key,
@@ -50,7 +52,9 @@ def make_prompt(prompt_set: PromptSet | None = None, text: str = "", language: s
     return prompts.add_prompt(prompt_set=prompt_set or make_prompt_set(), language=language, **fields)
 
 
-def make_response(candidate: Candidate, prompt: Prompt, text: str = "", sample: int = 0, **fields: Any) -> Response:
+def make_response(
+    candidate: Candidate, prompt: Prompt, text: str = "", sample: int = 0, **fields: Any
+) -> Response:
     text = text or f"Answer number {_n()} {secrets.token_hex(8)}."
     turns = [{"text": text, "tokens": 8, "finish": "stop"}] * prompt.turns
     fields = {"turns": turns, "manifest": {"made_by": "a test"}, **fields}
@@ -73,7 +77,9 @@ def make_arena(
 
 
 def make_round(of: Sequence[Candidate], prompt_sets: Sequence[PromptSet], **fields: Any) -> Round:
-    return rounds.open_round(slug=f"round-{_n()}", candidates=list(of), prompt_sets=list(prompt_sets), **fields)
+    return rounds.open_round(
+        slug=f"round-{_n()}", candidates=list(of), prompt_sets=list(prompt_sets), **fields
+    )
 
 
 def make_voter(**fields: Any) -> Voter:
@@ -110,7 +116,9 @@ def cast_directly(comparison: Comparison, outcome: str) -> int:
         return int(cursor.fetchone()[0])
 
 
-def cast_many(round_: Round, voter: Voter, outcome_of: Callable[[Comparison], str], *, limit: int = 10_000) -> int:
+def cast_many(
+    round_: Round, voter: Voter, outcome_of: Callable[[Comparison], str], *, limit: int = 10_000
+) -> int:
     """One vote of `voter` on every pair of every prompt (up to `limit`). Returns how many."""
     positions = list(RoundCandidate.objects.filter(round=round_).values_list("position", flat=True))
     asked = Prompt.objects.filter(set__roundpromptset__round=round_).order_by("id")

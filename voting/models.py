@@ -75,23 +75,30 @@ class Round(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=_one_of("kind", "human", "simulated", "external"), name="%(app_label)s_%(class)s_kind"
+                condition=_one_of("kind", "human", "simulated", "external"),
+                name="%(app_label)s_%(class)s_kind",
             ),
-            models.CheckConstraint(condition=_one_of("purpose", "choose", "confirm"), name="%(app_label)s_%(class)s_purpose"),
             models.CheckConstraint(
-                condition=_one_of("state", "draft", "open", "closing", "closed"), name="%(app_label)s_%(class)s_state"
+                condition=_one_of("purpose", "choose", "confirm"), name="%(app_label)s_%(class)s_purpose"
+            ),
+            models.CheckConstraint(
+                condition=_one_of("state", "draft", "open", "closing", "closed"),
+                name="%(app_label)s_%(class)s_state",
             ),
             models.CheckConstraint(
                 condition=_one_of("goal", "coverage", "best", "top_k", "release", "confirm"),
                 name="%(app_label)s_%(class)s_goal",
             ),
-            models.CheckConstraint(condition=Q(floor__gte=0, floor__lte=1), name="%(app_label)s_%(class)s_floor"),
+            models.CheckConstraint(
+                condition=Q(floor__gte=0, floor__lte=1), name="%(app_label)s_%(class)s_floor"
+            ),
             models.CheckConstraint(condition=Q(weight__gte=0), name="%(app_label)s_%(class)s_weight"),
             models.CheckConstraint(
                 condition=Q(state="draft") | Q(opened_at__isnull=False), name="%(app_label)s_%(class)s_opened"
             ),
             models.CheckConstraint(
-                condition=Q(state="closed", closed_at__isnull=False) | (~Q(state="closed") & Q(closed_at__isnull=True)),
+                condition=Q(state="closed", closed_at__isnull=False)
+                | (~Q(state="closed") & Q(closed_at__isnull=True)),
                 name="%(app_label)s_%(class)s_closed",
             ),
         ]
@@ -130,7 +137,9 @@ class RoundPromptSet(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint("round", "set", name="%(app_label)s_%(class)s_once"),
-            models.CheckConstraint(condition=_one_of("part", "all", "open", "held_back"), name="%(app_label)s_%(class)s_part"),
+            models.CheckConstraint(
+                condition=_one_of("part", "all", "open", "held_back"), name="%(app_label)s_%(class)s_part"
+            ),
         ]
 
 
@@ -179,7 +188,8 @@ class Voter(models.Model):
                 name="%(app_label)s_%(class)s_group",
             ),
             models.CheckConstraint(
-                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")), name="%(app_label)s_%(class)s_not_itself"
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")),
+                name="%(app_label)s_%(class)s_not_itself",
             ),
         ]
 
@@ -228,28 +238,44 @@ class Comparison(models.Model):
                 name="%(app_label)s_%(class)s_order",
             ),
             models.CheckConstraint(
-                condition=Q(kind="repeat", repeat_of__isnull=False) | (~Q(kind="repeat") & Q(repeat_of__isnull=True)),
+                condition=Q(kind="repeat", repeat_of__isnull=False)
+                | (~Q(kind="repeat") & Q(repeat_of__isnull=True)),
                 name="%(app_label)s_%(class)s_repeat",
             ),
             models.CheckConstraint(
-                condition=Q(state="open", ended_at__isnull=True) | (~Q(state="open") & Q(ended_at__isnull=False)),
+                condition=Q(state="open", ended_at__isnull=True)
+                | (~Q(state="open") & Q(ended_at__isnull=False)),
                 name="%(app_label)s_%(class)s_ended",
             ),
             models.CheckConstraint(
                 condition=_one_of("state", "open", "voted", "skipped", "cannot_judge", "reported", "expired"),
                 name="%(app_label)s_%(class)s_state",
             ),
-            models.CheckConstraint(condition=_one_of("kind", "normal", "repeat", "gold"), name="%(app_label)s_%(class)s_kind"),
-            models.CheckConstraint(condition=Q(propensity__gt=0, propensity__lte=1), name="%(app_label)s_%(class)s_propensity"),
+            models.CheckConstraint(
+                condition=_one_of("kind", "normal", "repeat", "gold"), name="%(app_label)s_%(class)s_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(propensity__gt=0, propensity__lte=1), name="%(app_label)s_%(class)s_propensity"
+            ),
             models.UniqueConstraint("repeat_of", name="%(app_label)s_%(class)s_repeat_once"),
             models.UniqueConstraint(
-                "voter", "round", "prompt", "lo", "hi", condition=Q(kind="normal"), name="%(app_label)s_%(class)s_shown_once"
+                "voter",
+                "round",
+                "prompt",
+                "lo",
+                "hi",
+                condition=Q(kind="normal"),
+                name="%(app_label)s_%(class)s_shown_once",
             ),
         ]
         indexes = [
             models.Index("voter", "round", name="voting_comparison_own"),
-            models.Index("expires_at", condition=Q(state="open"), name="voting_comparison_expiring"),  # rounds.tick
-            models.Index("round", condition=Q(state="open"), name="voting_comparison_in_flight"),  # rounds.tick
+            models.Index(
+                "expires_at", condition=Q(state="open"), name="voting_comparison_expiring"
+            ),  # rounds.tick
+            models.Index(
+                "round", condition=Q(state="open"), name="voting_comparison_in_flight"
+            ),  # rounds.tick
         ]
 
 
@@ -269,9 +295,12 @@ class Vote(models.Model):
     class Meta:
         constraints = [
             # The foreign key has a full index as well: this one alone makes deleting comparisons hang at 2M votes.
-            models.UniqueConstraint("comparison", condition=Q(undone_at__isnull=True), name="%(app_label)s_%(class)s_one_live"),
+            models.UniqueConstraint(
+                "comparison", condition=Q(undone_at__isnull=True), name="%(app_label)s_%(class)s_one_live"
+            ),
             models.CheckConstraint(
-                condition=_one_of("outcome", "left", "right", "tie", "both_bad"), name="%(app_label)s_%(class)s_outcome"
+                condition=_one_of("outcome", "left", "right", "tie", "both_bad"),
+                name="%(app_label)s_%(class)s_outcome",
             ),
         ]
 
@@ -307,7 +336,9 @@ class BallotQueue(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=_one_of("kind", "cast", "undo", "skip", "cannot_judge", "report", "exclude", "readmit"),
+                condition=_one_of(
+                    "kind", "cast", "undo", "skip", "cannot_judge", "report", "exclude", "readmit"
+                ),
                 name="%(app_label)s_%(class)s_kind",
             ),
         ]

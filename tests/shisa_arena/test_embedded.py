@@ -57,7 +57,9 @@ def wait_until_stopped(data: Path, seconds: float = 20) -> None:
 def processes_of(data: Path) -> list[str]:
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     marks = (str(data), str(embedded.socket_dir(data)))
-    return [line for line in listed.splitlines() if any(mark in line for mark in marks) and HOLD[:20] not in line]
+    return [
+        line for line in listed.splitlines() if any(mark in line for mark in marks) and HOLD[:20] not in line
+    ]
 
 
 def test_two_processes_share_one_pair_of_servers(data: Path) -> None:

@@ -10,7 +10,11 @@ INTERNAL = {"DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE"}
 
 
 def variables_read() -> set[str]:
-    sources = [p for app in ("shisa_arena", "generation", "voting", "ranking", "exports") for p in Path(app).rglob("*.py")]
+    sources = [
+        p
+        for app in ("shisa_arena", "generation", "voting", "ranking", "exports")
+        for p in Path(app).rglob("*.py")
+    ]
     return {name for path in sources for name in READS.findall(path.read_text())} - INTERNAL
 
 

@@ -60,11 +60,17 @@ def test_migrations_have_names_that_say_something() -> None:
     assert [key for key in loader.disk_migrations if key[0] in LAYERS and "_auto_" in key[1]] == []
 
 
-@pytest.mark.parametrize("signal", [signals.pre_save, signals.post_save, signals.pre_delete, signals.post_delete])
+@pytest.mark.parametrize(
+    "signal", [signals.pre_save, signals.post_save, signals.pre_delete, signals.post_delete]
+)
 def test_signal_receivers_stand_above_their_senders(signal: signals.ModelSignal) -> None:
     by_id = {id(model): model for model in apps.get_models()}
     for (_, sender_id), receiver, *_ in signal.receivers:
-        function = receiver() if not callable(getattr(receiver, "__name__", None)) and callable(receiver) else receiver
+        function = (
+            receiver()
+            if not callable(getattr(receiver, "__name__", None)) and callable(receiver)
+            else receiver
+        )
         module = getattr(function, "__module__", "") or ""
         sender = by_id.get(sender_id)
         if module.split(".")[0] in LAYERS and sender is not None and sender._meta.app_label in LAYERS:

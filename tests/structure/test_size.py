@@ -14,7 +14,9 @@ def sources() -> list[Path]:
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "*.py"], capture_output=True, text=True, check=True
     )
-    return [Path(name) for name in listed.stdout.split() if "/migrations/" not in name and Path(name).exists()]
+    return [
+        Path(name) for name in listed.stdout.split() if "/migrations/" not in name and Path(name).exists()
+    ]
 
 
 def too_long(source: str) -> list[str]:

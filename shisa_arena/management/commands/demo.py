@@ -58,7 +58,9 @@ def _run(models: str) -> None:
     for name in ("web", "worker", "beat"):
         manager.add_process(name, _shell(processes.PROCESSES[name]()), env=env, quiet=name == "beat")
     if models != "none":
-        manager.add_process("models", _shell([sys.executable, "manage.py", "demo_models", "--then-work"]), env=env)
+        manager.add_process(
+            "models", _shell([sys.executable, "manage.py", "demo_models", "--then-work"]), env=env
+        )
     manager.loop()
     sys.exit(manager.returncode)
 

@@ -21,4 +21,6 @@ class Command(BaseCommand):
             self.stdout.write(str(finding))
         if findings and not repair:
             raise CommandError(f"{len(findings)} findings. Rewrite the sums with: manage.py verify --repair")
-        self.stdout.write(f"{len(findings)} repaired." if findings else "Clean: every sum agrees with the votes.")
+        self.stdout.write(
+            f"{len(findings)} repaired." if findings else "Clean: every sum agrees with the votes."
+        )
