@@ -70,6 +70,18 @@ def ensure(data: Path) -> None:
         raise
 
 
+def stop(data: Path) -> None:
+    """Stop both servers, whoever uses them, and wait for it: before a scratch folder is removed."""
+    data = data.resolve()
+    if users := _users.pop(data, None):
+        users.close()
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int(json.loads((data / "ready.json").read_text())["supervisor"]), signal.SIGTERM)
+    deadline = time.monotonic() + START_SECONDS
+    while _supervised(data) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def _wait_until_ready(data: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     supervisor: subprocess.Popen[bytes] | None = None

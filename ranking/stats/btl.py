@@ -1,7 +1,7 @@
 """Bradley-Terry-Luce strengths by choix's iterative Luce spectral ranking.
 
-Model: P(i beats j) = p_ij = 1 / (1 + exp(theta_j - theta_i)). A tie, of either kind, is half a win for each side.
-Gauge: theta has mean zero. Scale: natural logits; `to_elo` converts.
+Model: P(i beats j) = p_ij = 1 / (1 + exp(theta_j - theta_i)). A tie, of either kind, is half a win for each
+side. Gauge: theta has mean zero. Scale: natural logits; `to_elo` converts.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ class DidNotConverge(RuntimeError):
 class Tallies:
     """Votes summed by (cluster, pair), one row each; all arrays have the length of the rows.
 
-    A cluster is a voter or a prompt, by any integer that names it. `lo` and `hi` are positions, lo < hi. `ties`
-    holds both kinds, "about equally good" and "both bad".
+    A cluster is a voter or a prompt, by any integer that names it. `lo` and `hi` are positions, lo < hi.
+    `ties` holds both kinds, "about equally good" and "both bad".
     """
 
     cluster: Ints
@@ -68,12 +68,17 @@ class Fit:
 
 
 def fit(
-    wins: Floats, *, prior: float = PRIOR, initial: Floats | None = None, tol: float = 1e-8, max_iter: int = 1000
+    wins: Floats,
+    *,
+    prior: float = PRIOR,
+    initial: Floats | None = None,
+    tol: float = 1e-8,
+    max_iter: int = 1000,
 ) -> Fit:
     """Maximise sum_ij (wins_ij + prior) log p_ij over theta with mean zero.
 
-    The pseudo-wins keep an undefeated candidate finite and hold islands together around zero: strengths across
-    islands come from them alone, so mark these "not comparable" (see `islands`).
+    The pseudo-wins keep an undefeated candidate finite and hold islands together around zero: strengths
+    across islands come from them alone, so mark these "not comparable" (see `islands`).
 
     Parameters
     ----------
@@ -111,7 +116,7 @@ def _check(wins: Floats, prior: float, initial: Floats | None) -> None:
         i, j = (int(k) for k in bad[0])
         raise ValueError(f"wins[{i}, {j}] is {wins[i, j]}: counts must be finite and not negative")
     if not prior > 0:
-        raise ValueError(f"prior is {prior}: it must be above 0, else an undefeated candidate has no finite strength")
+        raise ValueError(f"prior is {prior}: above 0 keeps an undefeated candidate finite")
     if initial is not None and np.shape(initial) != (len(wins),):
         raise ValueError(f"initial has shape {np.shape(initial)} for {len(wins)} candidates")
 
@@ -121,17 +126,20 @@ def _ilsr(counts: Floats, initial: Floats | None, tol: float, max_iter: int) -> 
         theta = choix.ilsr_pairwise_dense(counts, alpha=0, initial_params=initial, max_iter=max_iter, tol=tol)
     except RuntimeError as error:
         raise DidNotConverge(max_iter, tol) from error
-    return theta - theta.mean()
+    centred: Floats = theta - theta.mean()
+    return centred
 
 
 def probabilities(theta: Floats) -> Floats:
     """Return p_ij, f8[n, n], from theta, f8[n]."""
-    return 1 / (1 + np.exp(theta[None, :] - theta[:, None]))
+    p: Floats = 1 / (1 + np.exp(theta[None, :] - theta[:, None]))
+    return p
 
 
 def half_wins(tallies: Tallies, n: int) -> Floats:
     """Sum tally rows into wins, f8[n, n], ties counting one half to each side."""
-    wins = np.bincount(tallies.lo * n + tallies.hi, tallies.lo_wins + tallies.ties / 2, n * n)
+    wins: Floats = np.zeros(n * n)
+    wins += np.bincount(tallies.lo * n + tallies.hi, tallies.lo_wins + tallies.ties / 2, n * n)
     wins += np.bincount(tallies.hi * n + tallies.lo, tallies.hi_wins + tallies.ties / 2, n * n)
     return wins.reshape(n, n)
 
@@ -139,7 +147,8 @@ def half_wins(tallies: Tallies, n: int) -> Floats:
 def decisive_wins(tallies: Tallies, n: int) -> Floats:
     """Sum tally rows into wins, f8[n, n], with ties dropped."""
     return half_wins(
-        Tallies(tallies.cluster, tallies.lo, tallies.hi, tallies.lo_wins, tallies.hi_wins, 0 * tallies.ties), n
+        Tallies(tallies.cluster, tallies.lo, tallies.hi, tallies.lo_wins, tallies.hi_wins, 0 * tallies.ties),
+        n,
     )
 
 

@@ -1,14 +1,15 @@
 """Two-way clustered covariance of BTL strengths: votes of one voter, and votes on one prompt, hang together.
 
-Per vote e = y - p_ij (y = 1, 1/2, 0 for the lower position) and d = e_i - e_j. With G_v the sum of e*d over one voter's
-votes, G_p over one prompt's, and H the Laplacian of n_ij p_ij (1 - p_ij):
+Per vote e = y - p_ij (y = 1, 1/2, 0 for the lower position) and d = e_i - e_j. With G_v the sum of e*d over
+one voter's votes, G_p over one prompt's, and H the Laplacian of n_ij p_ij (1 - p_ij):
 
     V0 = H+ (sum e^2 d d') H+                       votes independent
     Vv = Kv/(Kv-1) H+ (sum_v G_v G_v') H+           by voter; Vp likewise by prompt
     V  = Vv + Vp - V0
 
-Source: Cameron, Gelbach and Miller, "Robust Inference With Multiway Clustering", JBES 29(2), 2011; degrees of freedom
-after Satterthwaite, Biometrics 2(6), 1946. All matrices are f8[n, n] in squared logits, in the gauge sum(theta) = 0.
+Source: Cameron, Gelbach and Miller, "Robust Inference With Multiway Clustering", JBES 29(2), 2011; degrees of
+freedom after Satterthwaite, Biometrics 2(6), 1946. All matrices are f8[n, n] in squared logits, in the gauge
+sum(theta) = 0.
 """
 
 from dataclasses import dataclass, replace
@@ -49,7 +50,8 @@ class Covariance:
     def contrasts(self, c: Floats) -> tuple[Floats, Floats]:
         """Return variances f8[k] and degrees of freedom f8[k] of the k rows of c, f8[k, n].
 
-        v = max(c'Vc, c'Vv c, c'Vp c); nu = max(2, v^2 / [(c'Vv c)^2/(K_eff,v - 1) + (c'Vp c)^2/(K_eff,p - 1)]).
+        v = max(c'Vc, c'Vv c, c'Vp c); nu = max(2, v^2 / s) with
+        s = (c'Vv c)^2/(K_eff,v - 1) + (c'Vp c)^2/(K_eff,p - 1).
         Without V: c'V0 c with infinite nu, which understates the error; mark it "one voter".
         """
         if self.V is None or self.Vv is None or self.Vp is None:
@@ -62,7 +64,8 @@ class Covariance:
         return variance, np.maximum(nu, MIN_NU)
 
     def mapped(self, a: Floats) -> "Covariance":
-        """Return the covariance of a @ theta, a of shape f8[levels, n]: means of candidates by checkpoint, say."""
+        """Return the covariance of a @ theta, a of shape f8[levels, n]: means of candidates by checkpoint,
+        say."""
         return replace(
             self,
             V0=a @ self.V0 @ a.T,
@@ -76,7 +79,8 @@ class Covariance:
 def estimate(voters: Tallies, prompts: Tallies, theta: Floats) -> Covariance:
     """Compute the covariance of theta, f8[n], from the same votes summed by voter and by prompt.
 
-    Voters joined by `merged_into` must share one cluster number. Cost: linear in tally rows, plus clusters * n^2.
+    Voters joined by `merged_into` must share one cluster number. Cost: linear in tally rows, plus clusters *
+    n^2.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def estimate(voters: Tallies, prompts: Tallies, theta: Floats) -> Covariance:
     n = len(theta)
     total = float(voters.votes.sum())
     if not np.isclose(total, prompts.votes.sum()):
-        raise ValueError(f"tallies by voter hold {total:g} votes, by prompt {prompts.votes.sum():g}: not the same votes")
+        raise ValueError(f"tallies by voter hold {total:g} votes, by prompt {prompts.votes.sum():g}")
     h_pinv = information_pinv(half_wins(voters, n), theta, prior=0.0)
     n_voters, k_voters = _clusters(voters)
     n_prompts, k_prompts = _clusters(prompts)
@@ -102,25 +106,28 @@ def estimate(voters: Tallies, prompts: Tallies, theta: Floats) -> Covariance:
 def information_pinv(wins: Floats, theta: Floats, *, prior: float = PRIOR) -> Floats:
     """Return the pseudo-inverse f8[n, n] of the Laplacian of (n_ij + 2 prior) p_ij (1 - p_ij).
 
-    With prior = 0 this is H+; with the fit's prior it is H_c+, which is finite for islands and unseen candidates.
+    With prior = 0 this is H+; with the fit's prior it is H_c+, which is finite for islands and unseen
+    candidates.
     """
     p = probabilities(theta)
     weights = (wins + wins.T + 2 * prior) * p * (1 - p)
     np.fill_diagonal(weights, 0.0)
-    return np.linalg.pinv(np.diag(weights.sum(axis=1)) - weights, rcond=1e-10, hermitian=True)
+    laplacian = np.diag(weights.sum(axis=1)) - weights
+    return np.asarray(np.linalg.pinv(laplacian, rcond=1e-10, hermitian=True), dtype=np.float64)
 
 
 def weak_candidates(wins: Floats) -> Bools:
     """Mark, bool[n], those with fewer than 30 votes or off the island that has most votes."""
     votes = (wins + wins.T).sum(axis=1)
-    return (votes < ENOUGH_VOTES) | (island_labels(wins) != 0)
+    weak: Bools = (votes < ENOUGH_VOTES) | (island_labels(wins) != 0)
+    return weak
 
 
 def with_pseudo_rows(covariance: Covariance, h_c_pinv: Floats, weak: Bools) -> Covariance:
     """Take the rows and columns of weak candidates from H_c+ in every part of the covariance.
 
-    Their own sandwich is either empty (an island's is zero: certainty where nothing is known) or noise. The result need
-    not be positive semidefinite; `root` mends that.
+    Their own sandwich is either empty (an island's is zero: certainty where nothing is known) or noise. The
+    result need not be positive semidefinite; `root` mends that.
     """
     either = weak[:, None] | weak[None, :]
 
@@ -138,7 +145,8 @@ def with_pseudo_rows(covariance: Covariance, h_c_pinv: Floats, weak: Bools) -> C
 
 
 def for_draws(covariance: Covariance) -> Floats:
-    """Return the positive semidefinite f8[n, n] to draw from, and to publish: V made proper, or H+ where V is None.
+    """Return the positive semidefinite f8[n, n] to draw from, and to publish: V made proper, or H+ where V is
+    None.
 
     Negative eigenvalues are clipped, then a variance that stands below max(Vv, Vp) is scaled up to it.
     """
@@ -148,26 +156,29 @@ def for_draws(covariance: Covariance) -> Floats:
     clipped = _clip(covariance.V)
     variance = np.diag(clipped)
     empty = variance <= 1e-12 * floor
-    scale = np.sqrt(np.maximum(floor / np.where(empty, 1.0, variance), 1.0))
-    scaled = clipped * np.where(empty, 1.0, scale)[:, None] * np.where(empty, 1.0, scale)[None, :]
+    scale = np.where(empty, 1.0, np.sqrt(np.maximum(floor / np.where(empty, 1.0, variance), 1.0)))
     # Scaling cannot lift a zero row, so such a variance is put there instead.
-    return scaled + np.diag(np.where(empty, floor, 0.0))
+    scaled: Floats = clipped * scale[:, None] * scale[None, :] + np.diag(np.where(empty, floor, 0.0))
+    return scaled
 
 
 def root(covariance: Covariance) -> Floats:
     """Return the symmetric root R, f8[n, n], of `for_draws(covariance)`: R R = V."""
     values, vectors = np.linalg.eigh(for_draws(covariance))
-    return (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
+    symmetric: Floats = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
+    return symmetric
 
 
 def _clip(matrix: Floats) -> Floats:
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    return (vectors * np.clip(values, 0.0, None)) @ vectors.T
+    clipped: Floats = (vectors * np.clip(values, 0.0, None)) @ vectors.T
+    return clipped
 
 
 def _quadratic(c: Floats, matrix: Floats) -> Floats:
     """Return c_k' M c_k for each row; never below zero, which only rounding or a subtracted V0 could give."""
-    return np.maximum(np.einsum("ki,ij,kj->k", c, matrix, c, optimize=True), 0.0)
+    values: Floats = np.maximum(((c @ matrix) * c).sum(axis=1), 0.0)
+    return values
 
 
 def _clusters(tallies: Tallies) -> tuple[int, float]:
@@ -207,5 +218,7 @@ def _meat_by_cluster(tallies: Tallies, theta: Floats) -> Floats:
 def _sums(cluster: Ints, lo: Ints, hi: Ints, scores: Floats, n: int) -> Floats:
     """Return G, f8[clusters, n]: the score of each row added to its lo and taken from its hi."""
     size = (int(cluster.max()) + 1) * n
-    sums = np.bincount(cluster * n + lo, scores, size) - np.bincount(cluster * n + hi, scores, size)
+    sums: Floats = np.zeros(size)
+    sums += np.bincount(cluster * n + lo, scores, size)
+    sums -= np.bincount(cluster * n + hi, scores, size)
     return sums.reshape(-1, n)

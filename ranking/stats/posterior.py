@@ -1,8 +1,9 @@
-"""P(best), ranks and intervals from theta and its two-way covariance, by draws that are the same at every refresh.
+"""P(best), ranks and intervals from theta and its two-way covariance, by draws that are the same at every
+refresh.
 
-Draw s is theta + V^(1/2) z_s sqrt(nu / chi2_s), V^(1/2) the symmetric root. Column k of z comes from the round and the
-position of candidate k alone, chi2_s from its quantile at uniforms of the round: P(best) moves between refreshes only
-as far as the votes move it, and adding a candidate leaves the others' draws alone.
+Draw s is theta + V^(1/2) z_s sqrt(nu / chi2_s), V^(1/2) the symmetric root. Column k of z comes from the
+round and the position of candidate k alone, chi2_s from its quantile at uniforms of the round: P(best) moves
+between refreshes only as far as the votes move it, and adding a candidate leaves the others' draws alone.
 """
 
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def posterior(
     """
     if covariance.V is None:
         raise ValueError(
-            f"no P(best) from {covariance.n_voters} voters and {covariance.n_prompts} prompts: at least two of each"
+            f"no P(best) from {covariance.n_voters} voters and {covariance.n_prompts} prompts: two of each"
         )
     active = np.ones(len(theta), dtype=bool) if active is None else active
     if not active.any():
@@ -89,7 +90,8 @@ def posterior(
     leader = int(np.argmax(np.where(active, theta, -inf)))
     rivals = np.flatnonzero(active & (np.arange(len(theta)) != leader))
     nus = _nus(covariance, leader, rivals)
-    # The heaviest tails first, so that no rival is dropped from the choice of nu by tails that were too light.
+    # The heaviest tails first, so that no rival is dropped from the choice of nu by tails that were too
+    # light.
     nu = float(nus.min(initial=inf))
     share = _p_best(_draws(theta, noise, nu, round_id, active))
     near = share[rivals] >= CONTENDER
@@ -99,7 +101,7 @@ def posterior(
 
 
 def intervals(theta: Floats, covariance: Covariance, *, level: float = 0.95) -> Intervals:
-    """Compute t intervals for every candidate, contrast c = e_k - 1/n; from V0 and the normal where V is None."""
+    """Compute t intervals, contrast c = e_k - 1/n for every k; from V0 and the normal where V is None."""
     n = len(theta)
     variance, nu = covariance.contrasts(np.eye(n) - 1 / n)
     error = np.sqrt(variance)
@@ -108,7 +110,9 @@ def intervals(theta: Floats, covariance: Covariance, *, level: float = 0.95) -> 
     return Intervals(centred - half, centred + half, error, nu)
 
 
-def leader_interval(theta: Floats, covariance: Covariance, leader: int, *, level: float = 0.95) -> LeaderInterval:
+def leader_interval(
+    theta: Floats, covariance: Covariance, leader: int, *, level: float = 0.95
+) -> LeaderInterval:
     """Compute the interval of one candidate chosen for being on top, so that the choice does not flatter it.
 
     With s^2 = max(var(theta) - mean diag V, (5 Elo)^2): mean s^2 (s^2 I + V)^-1 theta, covariance
@@ -152,7 +156,9 @@ def _uniforms(round_id: int) -> Floats:
 
 def _draws(theta: Floats, noise: Floats, nu: float, round_id: int, active: Bools) -> Floats:
     """Return draws of the active candidates' strengths, f8[n, DRAWS]; the others lie at -inf."""
-    scale = np.sqrt(nu / chi_square_quantile(_uniforms(round_id), nu)) if nu < ALMOST_NORMAL else np.ones(DRAWS)
+    scale: Floats | float = 1.0
+    if nu < ALMOST_NORMAL:
+        scale = np.sqrt(nu / chi_square_quantile(_uniforms(round_id), nu))
     draws = theta[:, None] + noise * scale
     draws[~active] = -inf
     return draws
@@ -181,10 +187,11 @@ def _summary(draws: Floats, active: Bools, nu: float) -> Posterior:
 
 
 def t_quantile(p: float, nu: float) -> float:
-    """Return Student's t quantile for 0 < p < 1 and nu >= 1 (inf: the normal), to a relative error of 1e-7 (1e-8 from nu = 2).
+    """Return Student's t quantile for 0 < p < 1 and nu >= 1 (inf: the normal), to a relative error of 1e-7
+    (1e-8 from nu = 2).
 
-    With t = sqrt(nu) tan(phi) the density is proportional to cos(phi)^(nu - 1), smooth enough for Gauss-Legendre;
-    Newton in phi then solves for p. scipy.special.stdtrit is the peer in the tests.
+    With t = sqrt(nu) tan(phi) the density is proportional to cos(phi)^(nu - 1), smooth enough for
+    Gauss-Legendre; Newton in phi then solves for p. scipy.special.stdtrit is the peer in the tests.
     """
     if not (0 < p < 1 and nu >= 1):
         raise ValueError(f"t quantile of p={p} at nu={nu}: needs 0 < p < 1 and nu >= 1")
@@ -193,13 +200,17 @@ def t_quantile(p: float, nu: float) -> float:
     normal = NormalDist().inv_cdf(p)
     if nu > ALMOST_NORMAL:
         return normal
-    norm = exp(lgamma((nu + 1) / 2) - lgamma(nu / 2)) / sqrt(pi) if nu < 1e5 else sqrt(nu / (2 * pi)) * (1 - 1 / (4 * nu))
+    if nu < 1e5:
+        norm = exp(lgamma((nu + 1) / 2) - lgamma(nu / 2)) / sqrt(pi)
+    else:  # Stirling, where lgamma would lose digits
+        norm = sqrt(nu / (2 * pi)) * (1 - 1 / (4 * nu))
     nodes, weights = LEGENDRE
     phi = float(np.arctan(normal / sqrt(nu)))
     for _ in range(50):
         area = phi / 2 * float(weights @ np.cos(phi * (1 + nodes) / 2) ** (nu - 1))
         step = (0.5 + norm * area - p) / (norm * np.cos(phi) ** (nu - 1))
-        # The density falls with phi, so a full step from below may leave the range; go half way to its end instead.
+        # The density falls with phi, so a full step from below may leave the range; go half way to its end
+        # instead.
         phi = float(phi - step) if phi - step < pi / 2 else (phi + pi / 2) / 2
         if abs(step) < 1e-14:
             break
@@ -207,10 +218,12 @@ def t_quantile(p: float, nu: float) -> float:
 
 
 def chi_square_quantile(p: Floats, nu: float) -> Floats:
-    """Return chi-square quantiles, f8 like p, for 1e-6 < p < 1 - 1e-6 and nu >= 2, to a relative error of 1e-6.
+    """Return chi-square quantiles, f8 like p, for 1e-6 < p < 1 - 1e-6 and nu >= 2, to a relative error of
+    1e-6.
 
-    In w = (x / nu)^(1/3) the law is nearly normal (Wilson and Hilferty, PNAS 17(12), 1931). Its distribution function
-    is tabulated there once and inverted by Newton on cubic Hermite pieces: 20,000 quantiles take milliseconds.
+    In w = (x / nu)^(1/3) the law is nearly normal (Wilson and Hilferty, PNAS 17(12), 1931). Its distribution
+    function is tabulated there once and inverted by Newton on cubic Hermite pieces: 20,000 quantiles take
+    milliseconds.
     """
     if nu < 2:
         raise ValueError(f"chi-square quantile at nu={nu}: needs nu >= 2")
@@ -232,11 +245,14 @@ def chi_square_quantile(p: Floats, nu: float) -> Floats:
     for _ in range(3):
         slope = left + u * (2 * square + 3 * u * cube)
         u = u - (u * (left + u * (square + u * cube)) - target) / np.where(slope > 0, slope, 1.0)
-    return nu * (w[k] + step * u) ** 3
+    x: Floats = nu * (w[k] + step * u) ** 3
+    return x
 
 
 def _cube_root_density(w: Floats, nu: float) -> Floats:
-    """Return, but for a constant, the density of w = (x / nu)^(1/3), x chi-square with nu degrees of freedom."""
+    """Return, but for a constant, the density of w = (x / nu)^(1/3), x chi-square with nu degrees of
+    freedom."""
     a = nu / 2
     with np.errstate(divide="ignore"):  # log 0 at w = 0, where the density is 0
-        return np.exp((3 * a - 1) * np.log(w) - a * (w**3 - 1))
+        density: Floats = np.exp((3 * a - 1) * np.log(w) - a * (w**3 - 1))
+    return density

@@ -1,7 +1,7 @@
 """When a leader is named (the rule HOLD), and what stands in the way until then.
 
-One look at P(best) >= 95% would name a wrong leader too often, since the rule is asked again at every look; five in a
-row with the same leader hold the rate of wrong calls at or under 2.5% for leads of 15 Elo and more.
+One look at P(best) >= 95% would name a wrong leader too often, since the rule is asked again at every look;
+five in a row with the same leader hold the rate of wrong calls at or under 2.5% for leads of 15 Elo and more.
 """
 
 from collections.abc import Sequence
@@ -99,7 +99,8 @@ def few_voters(covariance: Covariance) -> bool:
 
 
 def variance_parts(covariance: Covariance, contrast: Floats) -> VarianceParts:
-    """Split the variance of contrast' theta, contrast of shape f8[n], by source; without V all of it is by vote."""
+    """Split the variance of contrast' theta, contrast of shape f8[n], by source; without V all of it is by
+    vote."""
     votes = max(float(contrast @ covariance.V0 @ contrast), 0.0)
     if covariance.Vv is None or covariance.Vp is None:
         return VarianceParts(votes, 0.0, 0.0)
@@ -109,7 +110,8 @@ def variance_parts(covariance: Covariance, contrast: Floats) -> VarianceParts:
 
 
 def votes_needed(theta: Floats, covariance: Covariance, leader: int, runner_up: int) -> Forecast:
-    """Forecast as a range how many votes the round needs in all until leader - runner-up reaches 95%, one-sided.
+    """Forecast as a range how many votes the round needs in all until leader - runner-up reaches 95%,
+    one-sided.
 
     An order of magnitude: the estimated lead is taken as true, and rivals below the runner-up are left out.
     """

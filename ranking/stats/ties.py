@@ -42,9 +42,10 @@ class DavidsonHead:
 def tie_test(tallies: Tallies, n: int) -> TieTest:
     """Test whether tie rates differ by candidate.
 
-    A vote counts for both its candidates, so Pearson's sum over candidates is not chi-square. With T_i the ties and m_i
-    the votes of candidate i and r the overall rate, U = T - r m has covariance r (1 - r) (D + N - m m'/votes), D the
-    diagonal of m and N the votes by pair; the score statistic is U' of its pseudo-inverse U, on its rank.
+    A vote counts for both its candidates, so Pearson's sum over candidates is not chi-square. With T_i the
+    ties and m_i the votes of candidate i and r the overall rate, U = T - r m has covariance r (1 - r) (D + N
+    - m m'/votes), D the diagonal of m and N the votes by pair; the score statistic is U' of its
+    pseudo-inverse U, on its rank.
     """
     votes, ties = _by_pair(tallies, tallies.votes, n), _by_pair(tallies, tallies.ties, n)
     m, t = votes.sum(axis=1), ties.sum(axis=1)
@@ -85,9 +86,11 @@ def davidson_head(tallies: Tallies, theta: Floats, *, iterations: int = 50) -> D
 
 
 def chi_square_tail(x: float, df: int) -> float:
-    """Return P(chi-square with df >= 1 degrees of freedom > x), by the finite sum that whole df allow; 1 for df = 0.
+    """Return P(chi-square with df >= 1 degrees of freedom > x), by the finite sum that whole df allow; 1 for
+    df = 0.
 
-    Q(a + 1, y) = Q(a, y) + y^a exp(-y) / Gamma(a + 1), y = x/2, from Q(1/2, y) = erfc(sqrt y) or Q(1, y) = exp(-y).
+    Q(a + 1, y) = Q(a, y) + y^a exp(-y) / Gamma(a + 1), y = x/2, from Q(1/2, y) = erfc(sqrt y) or Q(1, y) =
+    exp(-y).
     """
     if df < 1 or x <= 0:
         return 1.0
