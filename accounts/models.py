@@ -17,7 +17,7 @@ class Role(models.TextChoices):
 class User(AbstractUser):
     role = models.CharField(max_length=16, choices=Role, default=Role.VOLUNTEER)
 
-    class Meta(AbstractUser.Meta):
+    class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(role__in=Role.values), name="%(app_label)s_%(class)s_role"),
         ]

@@ -4,7 +4,7 @@ from exports.models import Export
 
 
 @admin.register(Export)
-class ExportAdmin(admin.ModelAdmin[Export]):
+class ExportAdmin(admin.ModelAdmin):
     list_display = ("at", "format", "state", "rows", "by")
     readonly_fields = ("format", "filters", "state", "rows_sha", "rows", "path", "by", "at")
 

@@ -80,7 +80,9 @@ def _write_whole(path: Path, rows: list[str]) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.resolve().parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise ExportError(f"{path} cannot be written: {error.strerror}. Name a file in a folder you may write to.") from error
+        raise ExportError(
+            f"{path} cannot be written: {error.strerror}. Name a file in a folder you may write to."
+        ) from error
     try:
         with os.fdopen(handle, "wb") as raw:
             _write(raw, rows, compressed=path.suffix == ".gz")

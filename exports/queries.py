@@ -88,4 +88,8 @@ def conversations(response_ids: list[int]) -> dict[int, Conversation]:
         cursor.execute(_CONVERSATIONS, [response_ids])
         rows = cursor.fetchall()
     # Raw SQL: psycopg's jsonb loader is Django's business, so the columns arrive as text.
-    return {row[0]: Conversation(row[0], json.loads(row[1]), *row[2:10], json.loads(row[10]), *row[11:]) for row in rows}
+    made = (
+        Conversation._make((row[0], json.loads(row[1]), *row[2:10], json.loads(row[10]), *row[11:]))
+        for row in rows
+    )
+    return {one.response_id: one for one in made}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from generation.models import Candidate, Manifest, Prompt, Response
 # Prompts share the locks, so that an import of any size takes no more than these.
 _LOCK_SPACE = 0x5E57
 _LOCKS = 256
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def store(
@@ -148,4 +150,4 @@ def _insert(response: Response) -> bool:
 
 def _storable(text: str) -> str:
     """What Postgres cannot hold (\\0, half of a surrogate pair) becomes the replacement mark."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return _NOT_STORABLE.sub("\ufffd", text)

@@ -298,7 +298,7 @@ def _stop_left_over(home: Path, bin_dir: Path, env: dict[str, str]) -> None:
     pid = pid_file.read_text().split("\n", 1)[0]
     running = subprocess.run(["ps", "-p", pid, "-o", "args="], capture_output=True, text=True).stdout
     if "postgres" in running and str(home) in running:
-        command = [bin_dir / "pg_ctl", "-D", home, "-m", "fast", "-w", "-t", "20", "stop"]
+        command = [str(bin_dir / "pg_ctl"), "-D", str(home), "-m", "fast", "-w", "-t", "20", "stop"]
         subprocess.run(command, cwd="/", env=env, check=True, **_as_postgres())
     else:
         # The number may belong to any other program by now: pg_ctl would interrupt that one, postgres refuse to start.

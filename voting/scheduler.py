@@ -156,26 +156,24 @@ def make_policy(
     df : degrees of freedom of the t draws; infinity for normal ones.
     settings : its goal, top_k and active candidates are used.
 
-    Notes
-    -----
     Goal "best" is top-two Thompson sampling (Russo, "Simple Bayesian Algorithms for Best-Arm Identification",
     Operations Research 68(6), 2020): the best of a draw against the best of the next draw that has another
     best. "top_k" takes the k-th and the (k+1)-th of a draw; "release" does half of the draws for the best and
     half for the top three.
     """
     shares = None
-    if settings.goal not in ("coverage", "confirm") and settings.active.sum() > 1:
-        draws = _strengths(np.random.default_rng([round_id, version, 2]), theta, cov, df, settings.active)
-        picks = _picks(draws, settings)
-        n = len(theta)
+    n = len(theta)
+    active = settings.active[:n]  # a candidate added since the refresh has no strength yet
+    if settings.goal not in ("coverage", "confirm") and active.sum() > 1:
+        draws = _strengths(np.random.default_rng([round_id, version, 2]), theta, cov, df, active)
+        picks = _picks(draws, settings, int(active.sum()) - 1)
         cells = np.bincount(picks.min(axis=1) * n + picks.max(axis=1), minlength=n * n)
         shares = cells.reshape(n, n) / DRAWS
     return Policy(version, shares, shown, prompt_votes, lo_left)
 
 
-def _picks(draws: Floats, settings: Settings) -> NDArray[np.int64]:
-    """Return i8[DRAWS, 2], the pair of each draw under the goal."""
-    last = int(settings.active.sum()) - 1
+def _picks(draws: Floats, settings: Settings, last: int) -> NDArray[np.int64]:
+    """Return i8[DRAWS, 2], the pair of each draw under the goal; `last` is one less than the candidates."""
     if settings.goal == "best":
         return _top_two(draws)
     if settings.goal == "top_k":
@@ -251,10 +249,7 @@ def pick(
 def _prompts(
     catalogue: Catalogue, policy: Policy | None, settings: Settings, seen: Seen, rng: np.random.Generator
 ) -> Iterator[int]:
-    """Yield prompt indices in the order to try them: category by weight; least seen; fewest votes; at random.
-
-    A category is drawn again only when all prompts of the one before were tried, that is, hardly ever.
-    """
+    """Yield prompt indices in the order to try: category by weight; least seen; fewest votes; at random."""
     readable = np.array([language in settings.languages for language in catalogue.languages], dtype=bool)
     weights = np.where(readable, catalogue.weights, 0.0)
     seen_counts = np.zeros(len(weights), dtype=np.int64)

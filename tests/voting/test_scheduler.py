@@ -204,9 +204,12 @@ def test_only_allowed_pairs():
 
 
 def test_a_candidate_newer_than_the_policy_is_reached_by_the_floor():
-    got = picks(3000, catalogue(n=6), policy(settings()), settings(n=6))
+    counts = {"shown": np.zeros((5, 5), dtype=int), "prompt_votes": np.zeros(1, dtype=int)}
+    theta, cov, asked = np.linspace(0.4, -0.4, 5), 0.05 * np.eye(5), settings(n=6)
+    known = make_policy(round_id=3, version=9, theta=theta, cov=cov, df=15.0, settings=asked, **counts)
+    got = picks(3000, catalogue(n=6), known, asked)
     assert_frequencies_match(got)
-    assert {p.propensity for p in got if p.hi == 5} == {pytest.approx(0.2 / 15)}
+    assert next(p for p in got if p.hi == 5).propensity == pytest.approx(0.2 / 15)
 
 
 def test_the_coin_decides_the_sides():
@@ -230,3 +233,13 @@ def test_samples_of_a_candidate_are_all_shown():
     got = picks(2000, catalogue(n=2, samples=4), None, settings(n=2))
     counts = Counter(p.left_response for p in got)
     assert len(counts) == 4 and min(counts.values()) > 500 - 4.5 * np.sqrt(375)
+
+
+def test_fewer_degrees_of_freedom_spread_the_draws():
+    asked, counts = settings(), {"shown": np.zeros((5, 5), dtype=int), "prompt_votes": np.zeros(1, dtype=int)}
+    theta, cov = np.array([1.0, 0, 0, 0, -4.0]), 0.1 * np.eye(5)
+    few, many = (
+        make_policy(round_id=3, version=9, theta=theta, cov=cov, df=df, settings=asked, **counts).shares
+        for df in (2.0, np.inf)
+    )
+    assert few[:, 4].sum() > 2 * many[:, 4].sum() and few[:, 4].sum() > 0

@@ -29,7 +29,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{selection.votes} votes on {selection.pairs} pairs of answers")
         for reason, n in selection.funnel:
             self.stdout.write(f"  {n} left out: {reason}")
-        self.stdout.write(f"{written.export.rows} rows in {path}, sha256 of the rows {written.export.rows_sha[:12]}")
+        self.stdout.write(
+            f"{written.export.rows} rows in {path}, sha256 of the rows {written.export.rows_sha[:12]}"
+        )
 
 
 def _the_round(slug: str | None) -> Round:
@@ -39,5 +41,7 @@ def _the_round(slug: str | None) -> Round:
         return chosen[0]
     names = ", ".join(one.slug for one in rounds) or "none; open one with manage.py open_round"
     raise CommandError(
-        f"There is no round {slug!r}. Rounds: {names}." if slug else f"Say which round with --round. Rounds: {names}."
+        f"There is no round {slug!r}. Rounds: {names}."
+        if slug
+        else f"Say which round with --round. Rounds: {names}."
     )

@@ -128,3 +128,26 @@ def test_equal_candidates_shrink_the_leader_to_almost_nothing():
 def test_much_data_leaves_the_leader_where_it_stands():
     got = post.leader_interval(THETA, covariance(scale=1e-6), 0)
     assert got.estimate == pytest.approx(THETA[0] - THETA.mean(), abs=1e-4)
+
+
+def test_the_leaders_interval_is_that_of_the_normal_model():
+    # Independent candidates of variance v and prior s2: the posterior variance is s2 v / (s2 + v).
+    v = 0.01 * np.eye(5)
+    cov = Covariance(v / 3, v, v, v, v / 3, 20.0, 20.0, 40, 40, 1000.0)
+    got = post.leader_interval(THETA, cov, 0)
+    s2 = THETA.var() - 0.01
+    half = stats.t.ppf(0.975, got.nu) * np.sqrt(s2 * 0.01 / (s2 + 0.01))
+    assert got.estimate == pytest.approx((THETA - THETA.mean())[0] * s2 / (s2 + 0.01))
+    assert got.high - got.estimate == pytest.approx(half)
+
+
+def test_nu_is_the_smallest_over_the_contenders_alone():
+    # Candidate 4 has the fewest degrees of freedom, but is out of reach.
+    by_voter, by_prompt = np.diag([0.0, 0.05, 0.02, 0.0, 9e-5]), np.diag([0.0, 0.001, 0.02, 0.0, 0.0])
+    v = by_voter + by_prompt
+    cov = Covariance(v / 9, by_voter, by_prompt, v, v / 9, 4.0, 90.0, 40, 90, 1000.0)
+    theta = np.array([0.1, 0.05, 0.0, -2.0, -5.0])
+    nus = [cov.contrast(np.eye(5)[0] - np.eye(5)[j])[1] for j in range(1, 5)]
+    got = run(theta, cov)
+    assert nus[3] < nus[0] < nus[1] and (got.p_best[[1, 2]] > 0.01).all()
+    assert got.nu == nus[0]

@@ -1,0 +1,48 @@
+"""Tell the generation workers which checkpoints have work. Repeated every 30 seconds, so any of it may get lost."""
+
+from __future__ import annotations
+
+import logging
+
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
+
+from generation import heartbeat, jobs, plans
+from generation.models import Job, Plan
+
+log = logging.getLogger(__name__)
+
+# A message that nobody took until the next announcement is dropped by the broker's reader.
+EXPIRES_SECONDS = 60
+
+
+def announce() -> int:
+    """Take back what dead workers held, and send one message a checkpoint with pending jobs. How many."""
+    jobs.release_expired()
+    plans.settle()
+    return sum(send(checkpoint_id) for checkpoint_id in checkpoints_with_work())
+
+
+def checkpoints_with_work() -> list[int]:
+    ready = Job.objects.filter(
+        state=Job.State.PENDING, not_before__lte=timezone.now(), plan__state=Plan.State.RUNNING
+    )
+    return list(ready.order_by("checkpoint").values_list("checkpoint", flat=True).distinct())
+
+
+def send(checkpoint_id: int) -> bool:
+    from generation.tasks import generate  # the task's module imports this one
+
+    if not heartbeat.first_to_say(f"generate:{checkpoint_id}", seconds=EXPIRES_SECONDS):
+        return False
+    try:
+        generate.apply_async((checkpoint_id,), expires=EXPIRES_SECONDS, retry=False)
+    except BrokerError as error:
+        log.warning("Checkpoint %s could not be announced (%s); beat does it again.", checkpoint_id, error)
+        return False
+    return True
+
+
+def begun(checkpoint_id: int) -> None:
+    """The message was taken: the next one may be sent at once, such as for jobs that come back."""
+    heartbeat.forget(f"generate:{checkpoint_id}")

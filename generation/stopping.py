@@ -1,0 +1,22 @@
+"""Tells the running generation that its worker was asked to stop."""
+
+from __future__ import annotations
+
+import multiprocessing
+from typing import Any
+
+from celery.signals import worker_shutting_down
+
+# Shared with the pool's processes, which are forked after this module is loaded: the signal reaches the parent only.
+# Without a lock, since a signal handler may interrupt anything.
+_asked = multiprocessing.RawValue("b", 0)
+
+
+@worker_shutting_down.connect
+def ask(**_: Any) -> None:
+    _asked.value = 1
+
+
+def is_asked() -> bool:
+    return bool(_asked.value)
+
