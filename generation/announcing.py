@@ -38,6 +38,7 @@ def send(checkpoint_id: int) -> bool:
     try:
         generate.apply_async((checkpoint_id,), expires=EXPIRES_SECONDS, retry=False)
     except BrokerError as error:
+        begun(checkpoint_id)
         log.warning("Checkpoint %s could not be announced (%s); beat does it again.", checkpoint_id, error)
         return False
     return True

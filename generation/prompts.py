@@ -62,7 +62,7 @@ def build(
     if system is not None:
         system = check_text("system", system)
     check_length([system or "", *(message["content"] for message in said)])
-    parts = list(turns_of(said))
+    html = html_of(said)
     return Prompt(
         set=prompt_set,
         key=key,
@@ -72,9 +72,9 @@ def build(
         category=category,
         system=system or None,
         messages=said,
-        html=[_turn_html(part) for part in parts],
+        html=html,
         html_version=render.HTML_VERSION,
-        turns=len(parts),
+        turns=len(html),
         content_sha=sha_of({"system": system or None, "messages": said}),
         content_warning=content_warning,
     )
@@ -144,6 +144,11 @@ def turns_of(messages: Sequence[Mapping[str, str]]) -> Sequence[Sequence[Mapping
         if message["role"] == "user" and (following is None or following["role"] == "user"):
             parts.append([])
     return parts[:-1]
+
+
+def html_of(messages: Sequence[Mapping[str, str]]) -> list[str]:
+    """One safe HTML string per turn to answer."""
+    return [_turn_html(part) for part in turns_of(messages)]
 
 
 def _turn_html(part: Sequence[Mapping[str, str]]) -> str:
