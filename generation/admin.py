@@ -1,4 +1,4 @@
-"""The admin shows; commands and plans change. Candidates and prompts never change once answers refer to them."""
+"""The admin shows; commands and plans change. Candidates and prompts never change: answers refer to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell the generation workers which checkpoints have work. Repeated every 30 seconds, so any of it may get lost."""
+"""Tell the generation workers which checkpoints have work. Repeated every 30 s, so any of it may get lost."""
 
 from __future__ import annotations
 

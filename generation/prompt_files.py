@@ -18,14 +18,14 @@ _OURS = {
 _PROMPT_COLUMN = re.compile(r"prompt(_\d+)?")
 _COLUMNS = _OURS - {"messages"}
 DEFAULT_CATEGORY = "general"
-# The library's own limit would call a long cell broken; how long a prompt may be is said by generation.prompts.
+# The library's own limit would call a long cell broken; how long a prompt may be, generation.prompts says.
 csv.field_size_limit(100_000_000)
 
 Row = tuple[int, "dict[str, Any] | RowError"]
 
 
 def read(path: Path) -> Iterator[Row]:
-    """(row number, fields as prompts.build takes them, or what is wrong). `key` and `language` may be missing."""
+    """(row number, fields as prompts.build takes them, or what is wrong). Key and language may be missing."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -55,7 +55,11 @@ def _parse(line: bytes) -> dict[str, Any]:
             "line", f"is not UTF-8 (byte {error.start + 1}). Save the file as UTF-8; CSV may also be cp932."
         ) from error
     except (json.JSONDecodeError, RecursionError) as error:
-        where = f"column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
+        where = (
+            f"column {error.colno}: {error.msg}"
+            if isinstance(error, json.JSONDecodeError)
+            else "nested too deep"
+        )
         raise RowError("line", f"is not JSON ({where}). One object a line is expected.") from error
     if not isinstance(row, dict):
         raise RowError("line", f"is a JSON {type(row).__name__}. One object a line is expected.")
@@ -77,7 +81,9 @@ def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
     if "turns" in row:
         return _fastchat(row)
     if "messages" not in row:
-        raise RowError("messages", 'is missing. Give "messages": [{"role": "user", "content": …}], or "turns".')
+        raise RowError(
+            "messages", 'is missing. Give "messages": [{"role": "user", "content": …}], or "turns".'
+        )
     if "key" in row:
         # Ours: a misspelt field would silently do nothing.
         if unknown := sorted(set(row) - _OURS):
@@ -119,7 +125,8 @@ def _read_csv(path: Path, data: bytes) -> Iterator[Row]:
     if unknown or not any(_PROMPT_COLUMN.fullmatch(name) for name in header):
         wrong = f"column {unknown[0]!r} is not known" if unknown else "there is no column prompt"
         raise GenerationError(
-            f"{path}, row 1: {wrong}. Columns are prompt (prompt_2 … for further turns), {', '.join(sorted(_COLUMNS))}."
+            f"{path}, row 1: {wrong}. Columns are prompt (prompt_2 … for further turns), "
+            f"{', '.join(sorted(_COLUMNS))}."
         )
     number = 1
     try:
@@ -132,7 +139,9 @@ def _read_csv(path: Path, data: bytes) -> Iterator[Row]:
 def _csv_fields(row: dict[Any, Any]) -> dict[str, Any] | RowError:
     if row.get(None):
         return RowError("row", "has more cells than the header. Put cells with commas into quotes.")
-    turns = sorted((name for name in row if _PROMPT_COLUMN.fullmatch(name)), key=lambda name: (len(name), name))
+    turns = sorted(
+        (name for name in row if _PROMPT_COLUMN.fullmatch(name)), key=lambda name: (len(name), name)
+    )
     said = [row[name] for name in turns if (row[name] or "").strip()]
     fields = {name: row[name] for name in _COLUMNS if (row.get(name) or "").strip()}
     messages = [{"role": "user", "content": text} for text in said or [""]]

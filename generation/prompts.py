@@ -25,7 +25,7 @@ _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
 
 def add_prompt(*, prompt_set: PromptSet, **fields: Any) -> Prompt:
-    """Add one prompt; `fields` are those of `build`. One that is there with the same content is returned as it is."""
+    """Add one prompt, with the fields of `build`; one of the same content that is there is returned."""
     prompt = build(prompt_set=prompt_set, **fields)
     with transaction.atomic():
         Prompt.objects.bulk_create([prompt], ignore_conflicts=True)
@@ -111,12 +111,14 @@ def check_text(field: str, text: object) -> str:
 def check_length(texts: Sequence[str]) -> None:
     total = sum(len(text) for text in texts)
     if total > MAX_CHARS:
-        raise RowError("messages", f"have {total:,} characters; at most {MAX_CHARS:,} are taken. Shorten them.")
+        raise RowError(
+            "messages", f"have {total:,} characters; at most {MAX_CHARS:,} are taken. Shorten them."
+        )
 
 
 def check_messages(messages: object) -> list[dict[str, str]]:
     if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
-        raise RowError("messages", "is not a list of messages. Give [{\"role\": \"user\", \"content\": …}].")
+        raise RowError("messages", 'is not a list of messages. Give [{"role": "user", "content": …}].')
     said = []
     for number, message in enumerate(messages):
         if not isinstance(message, Mapping):
@@ -124,20 +126,24 @@ def check_messages(messages: object) -> list[dict[str, str]]:
         role = message.get("role")
         if role not in ("user", "assistant"):
             raise RowError(
-                f"messages[{number}].role", f"is {str(role)[:40]!r}. Say user, or assistant for a given answer."
+                f"messages[{number}].role",
+                f"is {str(role)[:40]!r}. Say user, or assistant for a given answer.",
             )
-        said.append({"role": role, "content": check_text(f"messages[{number}].content", message.get("content"))})
+        said.append(
+            {"role": role, "content": check_text(f"messages[{number}].content", message.get("content"))}
+        )
     if said[0]["role"] != "user":
         raise RowError("messages[0].role", "is assistant. A conversation begins with the user.")
     if said[-1]["role"] != "user":
         raise RowError(
-            f"messages[{len(said) - 1}].role", "is assistant: nothing is left to answer. Take the last answer out."
+            f"messages[{len(said) - 1}].role",
+            "is assistant: nothing is left to answer. Take the last answer out.",
         )
     return said
 
 
 def turns_of(messages: Sequence[Mapping[str, str]]) -> Sequence[Sequence[Mapping[str, str]]]:
-    """The messages cut behind each user message that no assistant message follows: those are to be answered."""
+    """The messages, cut behind each user message that no assistant message follows: the turns to answer."""
     parts: list[list[Mapping[str, str]]] = [[]]
     for message, following in zip(messages, [*messages[1:], None], strict=True):
         parts[-1].append(message)
@@ -156,5 +162,6 @@ def _turn_html(part: Sequence[Mapping[str, str]]) -> str:
         return render.to_html(part[0]["content"])
     # Given exchanges in front of the question: who spoke must stay visible.
     return "".join(
-        f'<div class="said-by-{message["role"]}">{render.to_html(message["content"])}</div>' for message in part
+        f'<div class="said-by-{message["role"]}">{render.to_html(message["content"])}</div>'
+        for message in part
     )

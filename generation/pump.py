@@ -125,7 +125,7 @@ class _Pump:
     def more(self, n: int) -> Sequence[Request]:
         if stopping.is_asked():
             return []
-        # What a dead worker held comes back here too: this worker may be at it for hours, and announces nothing.
+        # What a dead worker held comes back here too: this one may be busy for hours and announce nothing.
         jobs.release_expired()
         limit = max(MIN_LEASED, min(MAX_LEASED, n))
         requests = []

@@ -9,7 +9,9 @@ from typing import Any
 
 from generation import seed_files
 from generation.errors import GenerationError, RowError
+from generation.models import Checkpoint
 from generation.prompt_files import read_jsonl
+from generation.prompts import check_short
 from generation.response_rows import ResponseRow
 
 _FIELDS = {"checkpoint", "candidate", "prompt", "sample", "turns", "seed", "manifest"}
@@ -30,7 +32,8 @@ def read(path: Path) -> Iterator[tuple[int, ResponseRow | RowError]]:
     if path.suffix.lower() == ".json":
         return seed_files.read(path, data)
     raise GenerationError(
-        f"{path} is neither .jsonl (as dump_responses writes) nor CHECKPOINT_temp-T_run-N.json. Rename or convert it."
+        f"{path} is neither .jsonl (as dump_responses writes) nor CHECKPOINT_temp-T_run-N.json. "
+        "Rename or convert it."
     )
 
 
@@ -48,6 +51,7 @@ def _read_ours(data: bytes) -> Iterator[tuple[int, ResponseRow | RowError]]:
 def _row(row: Mapping[str, Any]) -> ResponseRow:
     check_fields("", row, _FIELDS, required={"checkpoint", "candidate", "prompt", "turns"})
     checkpoint = _object(row, "checkpoint", _CHECKPOINT, {"name", "source"})
+    _check_checkpoint(checkpoint)
     candidate = _object(row, "candidate", _CANDIDATE, {"label"})
     prompt = _object(row, "prompt", _PROMPT, _PROMPT)
     sample = row.get("sample", 0)
@@ -60,9 +64,15 @@ def _row(row: Mapping[str, Any]) -> ResponseRow:
     if not isinstance(manifest, dict):
         raise RowError("manifest", f"is {type(manifest).__name__}. Give an object.")
     return ResponseRow(
-        checkpoint=checkpoint, candidate=candidate, prompt_key=(prompt["set"], prompt["key"], prompt["language"]),
-        prompt=None, sample=sample, turns=_turns(row["turns"]), seed=seed, manifest=manifest,
-    )  # fmt: skip
+        checkpoint=checkpoint,
+        candidate=candidate,
+        prompt_key=(prompt["set"], prompt["key"], prompt["language"]),
+        prompt=None,
+        sample=sample,
+        turns=_turns(row["turns"]),
+        seed=seed,
+        manifest=manifest,
+    )
 
 
 def _object(row: Mapping[str, Any], name: str, known: set[str], required: set[str]) -> dict[str, Any]:
@@ -74,6 +84,16 @@ def _object(row: Mapping[str, Any], name: str, known: set[str], required: set[st
         if not isinstance(value[field], str):
             raise RowError(f"{name}.{field}", f"is {type(value[field]).__name__}, not text. Give a string.")
     return value
+
+
+def _check_checkpoint(checkpoint: Mapping[str, Any]) -> None:
+    check_short("checkpoint.name", checkpoint["name"], 200)
+    if checkpoint["source"] not in Checkpoint.Source.values:
+        known = ", ".join(Checkpoint.Source.values)
+        raise RowError("checkpoint.source", f"is {checkpoint['source']!r}. Say one of {known}.")
+    for field, value in checkpoint.items():
+        if value is not None and not isinstance(value, str):
+            raise RowError(f"checkpoint.{field}", f"is {type(value).__name__}, not text. Give a string.")
 
 
 def check_fields(prefix: str, row: Mapping[str, Any], known: set[str], required: set[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ResponseRow:
-    """`prompt` holds the fields of prompts.build where the file brings the prompt; else the set must have it."""
+    """`prompt` has the fields of prompts.build where the file brings it; else the set has it already."""
 
     checkpoint: Mapping[str, Any]
     candidate: Mapping[str, Any]

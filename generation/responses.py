@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, models, transaction
+from django.db.models.fields import NOT_PROVIDED
 
 from generation import flags, manifests, normal, render
 from generation.models import Candidate, Manifest, Prompt, Response
 
-# Who stores an answer to a prompt holds its lock: of two equal answers stored at once, the later sees the earlier.
+# Who stores an answer to a prompt holds its lock: of two equal answers at once, the later sees the earlier.
 # Prompts share the locks, so that an import of any size takes no more than these.
 _LOCK_SPACE = 0x5E57
 _LOCKS = 256
@@ -127,7 +128,7 @@ def _insert(response: Response) -> bool:
     fields: list[models.Field[Any, Any]] = [
         field
         for field in Response._meta.concrete_fields
-        if not field.primary_key and not field.has_db_default()
+        if not field.primary_key and not field.db_default is not NOT_PROVIDED
     ]
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
     marks = ", ".join(["%s"] * len(fields))

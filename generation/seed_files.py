@@ -1,7 +1,7 @@
-"""What the team behind Shisa 7B generated and compared: CHECKPOINT_temp-T_run-N.json (AUGMXNT/shisa, eval/generations).
+"""What the team behind Shisa 7B generated and compared: CHECKPOINT_temp-T_run-N.json, from AUGMXNT/shisa.
 
-A list of {chat: [{role, content} …], response, lang, task: {id, type, …}}. The system prompt stands in the chat and
-differs by task, so it belongs to the prompt. The same task in Japanese and English is one concept.
+A list of {chat: [{role, content} …], response, lang, task: {id, type, …}}. The system prompt stands in the
+chat and differs by task, so it belongs to the prompt. The same task in Japanese and English is one concept.
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ def _read_rows(
 
 
 def parent_name(checkpoint: str) -> str | None:
-    """The checkpoint that a DPO one was trained from, where its name says so (the organisation may stand in front)."""
+    """The checkpoint that a DPO one was trained from, where its name says so."""
     if "dpo" not in checkpoint:
         return None
+    # An organisation may stand in front: augmxnt_shisa-mega-7b-v1.2-dpo comes from shisa-mega-7b-v1.2.
     return re.sub(r"dpo-|-dpo", "", checkpoint.rpartition("_")[2])
 
 
@@ -92,7 +93,9 @@ def _conversation(chat: list[Any], response: str) -> dict[str, Any]:
     """The system prompt and the user's message; the chat ends with the response itself."""
     roles = [message.get("role") if isinstance(message, dict) else None for message in chat]
     if roles not in (["system", "user", "assistant"], ["user", "assistant"]):
-        raise RowError("chat", f"has the roles {roles}. An optional system, a user and an assistant are expected.")
+        raise RowError(
+            "chat", f"has the roles {roles}. An optional system, a user and an assistant are expected."
+        )
     if chat[-1].get("content") != response:
         raise RowError("response", "differs from the chat's last message. Which of them is the answer?")
     return {

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery.signals import worker_shutting_down
 
-# Shared with the pool's processes, which are forked after this module is loaded: the signal reaches the parent only.
+# Shared with the pool's processes, forked after this module is loaded: the signal reaches the parent only.
 # Without a lock, since a signal handler may interrupt anything.
 _asked = multiprocessing.RawValue("b", 0)
 
@@ -19,4 +19,3 @@ def ask(**_: Any) -> None:
 
 def is_asked() -> bool:
     return bool(_asked.value)
-

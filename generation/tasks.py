@@ -15,7 +15,7 @@ def announce() -> None:
 
 @shared_task
 def generate(checkpoint_id: int) -> None:
-    # Here and not above: it needs torch, which web nodes do not have, and which must be loaded in the child only.
+    # Not above: it needs torch, which web nodes do not have, and which must be loaded in the child only.
     from generation import pump
 
     announcing.begun(checkpoint_id)

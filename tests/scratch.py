@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-
 os.environ.setdefault("SHISA_DEVELOPMENT", "1")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shisa_arena.settings")
 # The browser tests' event loop runs in this thread; the ORM is used beside it, never from it.
@@ -37,4 +36,3 @@ def pytest_unconfigure() -> None:
 
         embedded.stop(_scratch / "servers")
         shutil.rmtree(_scratch, ignore_errors=True)
-

@@ -1,11 +1,12 @@
 """TRL's preference format, conversational, with an explicit prompt: what `DPOTrainer` takes as it is.
 
-`prompt`: system turn if there is one, then the conversation up to the judged answer; `chosen`, `rejected`: one assistant
-message each. Our own columns stand beside them.
+`prompt`: system turn if there is one, then the conversation up to the judged answer; `chosen`, `rejected`: one
+assistant message each. Our own columns stand beside them.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from exports.pairs import Pair
@@ -15,12 +16,14 @@ Message = dict[str, str]
 
 
 def history(conversation: Conversation) -> list[Message]:
-    """Everything before the judged answer: system turn, user turns, and the candidate's own earlier answers."""
+    """Everything before the judged answer: system turn, given turns, and the candidate's own earlier answers."""
     messages = [{"role": "system", "content": conversation.system}] if conversation.system else []
-    for turn, asked in enumerate(conversation.messages):
-        messages.append({"role": "user", "content": asked["content"]})
-        if turn < len(conversation.messages) - 1:
-            messages.append({"role": "assistant", "content": conversation.texts[turn]})
+    own_answers = iter(conversation.texts[:-1])
+    for asked, following in itertools.zip_longest(conversation.messages, conversation.messages[1:]):
+        messages.append({"role": asked["role"], "content": asked["content"]})
+        # A user turn that no given answer follows was answered by the candidate; the last one is being judged.
+        if asked["role"] == "user" and following is not None and following["role"] != "assistant":
+            messages.append({"role": "assistant", "content": next(own_answers)})
     return messages
 
 

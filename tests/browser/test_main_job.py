@@ -15,7 +15,12 @@ from voting.models import Comparison, Vote
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-KEYS = {"left": ["Digit1", "ArrowLeft"], "tie": ["Digit2"], "both_bad": ["Digit3"], "right": ["Digit4", "ArrowRight"]}
+KEYS = {
+    "left": ["Digit1", "ArrowLeft"],
+    "tie": ["Digit2"],
+    "both_bad": ["Digit3"],
+    "right": ["Digit4", "ArrowRight"],
+}
 OUTCOMES = ["left", "tie", "right", "both_bad"]
 
 

@@ -42,7 +42,9 @@ def rows(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_the_preferred_answer_is_chosen_whichever_side_it_stood_on(arena: Round, voter: Voter, tmp_path: Path) -> None:
+def test_the_preferred_answer_is_chosen_whichever_side_it_stood_on(
+    arena: Round, voter: Voter, tmp_path: Path
+) -> None:
     left = vote(arena, voter, "left", lo_is_left=False)
     run(tmp_path / "out.jsonl")
     (row,) = rows(tmp_path / "out.jsonl")
@@ -52,7 +54,9 @@ def test_the_preferred_answer_is_chosen_whichever_side_it_stood_on(arena: Round,
     assert row["chosen_candidate"] == left.left_response.candidate.label
 
 
-def test_the_votes_of_several_voters_are_merged(arena: Round, voter: Voter, other_voter: Voter, tmp_path: Path) -> None:
+def test_the_votes_of_several_voters_are_merged(
+    arena: Round, voter: Voter, other_voter: Voter, tmp_path: Path
+) -> None:
     vote(arena, voter, "left")
     vote(arena, other_voter, "right", lo_is_left=False)
     run(tmp_path / "out.jsonl")
@@ -92,7 +96,9 @@ def test_hidden_answers_are_left_out(arena: Round, voter: Voter, tmp_path: Path)
 
 def test_conversations_with_different_histories_are_left_out(voter: Voter, tmp_path: Path) -> None:
     prompt_set = factories.make_prompt_set()
-    two_turns = factories.make_prompt(prompt_set, messages=[{"role": "user", "content": w} for w in ("One?", "Two?")])
+    two_turns = factories.make_prompt(
+        prompt_set, messages=[{"role": "user", "content": w} for w in ("One?", "Two?")]
+    )
     candidates = [factories.make_candidate(), factories.make_candidate()]
     for candidate in candidates:
         factories.make_response(candidate, two_turns)
@@ -146,7 +152,9 @@ def test_a_full_disk_leaves_the_old_file_as_it_was(arena: Round, voter: Voter, t
     assert path.read_text() == "the old one" and list(tmp_path.iterdir()) == [path]
 
 
-def test_the_page_shows_the_funnel_and_the_button_downloads(arena: Round, voter: Voter, as_maintainer: Client) -> None:
+def test_the_page_shows_the_funnel_and_the_button_downloads(
+    arena: Round, voter: Voter, as_maintainer: Client
+) -> None:
     vote(arena, voter, "left")
     page = as_maintainer.get(f"/dashboard/rounds/{arena.slug}/export")
     assert page.status_code == 200 and "1 row" in page.content.decode()

@@ -6,7 +6,9 @@ from exports.pairs import merge
 from exports.queries import Ballot
 
 
-def ballot(result: int, *, both_bad: bool = False, voter: int = 1, low: int = 10, propensity: float = 0.5) -> Ballot:
+def ballot(
+    result: int, *, both_bad: bool = False, voter: int = 1, low: int = 10, propensity: float = 0.5
+) -> Ballot:
     return Ballot(1, low, 20, result, both_bad, voter, propensity)
 
 

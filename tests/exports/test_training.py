@@ -16,13 +16,17 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def file(arena: Round, voter: Voter, tmp_path: Path) -> Path:
-    factories.cast_many(arena, voter, lambda comparison: "left" if comparison.lo_is_left else "right", limit=12)
+    factories.cast_many(
+        arena, voter, lambda comparison: "left" if comparison.lo_is_left else "right", limit=12
+    )
     path = tmp_path / "pairs.jsonl"
     export.run(round=arena, format="dpo", path=path)
     return path
 
 
-def test_dpo_trainer_trains_on_the_file_as_it_is(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dpo_trainer_trains_on_the_file_as_it_is(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     import torch

@@ -6,8 +6,8 @@ import importlib
 
 import pytest
 from django.apps import apps
-from django.db.models import signals
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import signals
 
 LAYERS = ["accounts", "generation", "voting", "ranking", "exports", "shisa_arena"]
 

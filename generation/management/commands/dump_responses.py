@@ -18,7 +18,11 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--set", required=True, help="slug of the prompt set")
         parser.add_argument(
-            "--without-flag", action="append", default=[], metavar="CODE", help="leave out responses with this flag"
+            "--without-flag",
+            action="append",
+            default=[],
+            metavar="CODE",
+            help="leave out responses with this flag",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -18,8 +18,9 @@ class Command(BaseCommand):
             self._plan(plan)
         for one in heartbeat.workers():
             self.stdout.write(
-                f"worker {one['worker']}: {one['checkpoint']}, {one['running']} at once, {one['waiting']} waiting, "
-                f"{one['finished']} finished, {one['tokens_per_second']:.1f} tokens/s"
+                f"worker {one['worker']}: {one['checkpoint']}, {one['running']} at once, "
+                f"{one['waiting']} waiting, {one['finished']} finished, "
+                f"{one['tokens_per_second']:.1f} tokens/s"
             )
 
     def _plan(self, plan: Plan) -> None:

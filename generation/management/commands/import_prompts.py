@@ -12,12 +12,16 @@ from generation.prompt_import import import_prompts
 
 
 class Command(BaseCommand):
-    help = "Import prompts from JSONL (ours, FastChat's question.jsonl, chat messages) or CSV: all rows or none."
+    help = (
+        "Import prompts from JSONL (ours, FastChat's question.jsonl, chat messages) or CSV: all rows or none."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--set", required=True, help="slug of the prompt set; made if there is none")
-        parser.add_argument("--language", help="ja or en, for rows that do not say; otherwise told by their kana")
+        parser.add_argument(
+            "--language", help="ja or en, for rows that do not say; otherwise told by their kana"
+        )
         parser.add_argument("--licence", default="", help="of a set that is made now")
         parser.add_argument("--source", default="", help="of a set that is made now")
         parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")

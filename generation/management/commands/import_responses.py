@@ -12,7 +12,9 @@ from generation.imports import import_responses
 
 
 class Command(BaseCommand):
-    help = "Import responses from files of dump_responses (.jsonl) or CHECKPOINT_temp-T_run-N.json: all or none."
+    help = (
+        "Import responses from files of dump_responses (.jsonl) or CHECKPOINT_temp-T_run-N.json: all or none."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("files", nargs="+", type=Path)
@@ -20,14 +22,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            done = import_responses(paths=[Path(file) for file in options["files"]], dry_run=options["dry_run"])
+            done = import_responses(
+                paths=[Path(file) for file in options["files"]], dry_run=options["dry_run"]
+            )
         except GenerationError as error:
             raise CommandError(str(error)) from error
         if not options["verbosity"]:
             return
         made = "Would import" if options["dry_run"] else "Imported"
         self.stdout.write(
-            f"{made} {done.responses} responses ({done.checkpoints} checkpoints, {done.candidates} candidates and "
+            f"{made} {done.responses} responses ({done.checkpoints} checkpoints, {done.candidates} candidates, "
             f"{done.prompts} prompts are new); {done.unchanged} were there already."
         )
         for which in done.differing[:10]:

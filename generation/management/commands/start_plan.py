@@ -41,6 +41,8 @@ class Command(BaseCommand):
 def _find(model: Any, field: str, value: str) -> Any:
     found = model.objects.filter(**{field: value}).first()
     if found is None:
-        known = ", ".join(repr(name) for name in model.objects.order_by(field).values_list(field, flat=True)[:40])
+        known = ", ".join(
+            repr(name) for name in model.objects.order_by(field).values_list(field, flat=True)[:40]
+        )
         raise CommandError(f"There is no {model._meta.verbose_name} {value!r}. Known: {known or 'none yet'}.")
     return found
