@@ -26,13 +26,13 @@ def claim(*, checkpoint_id: int, limit: int, lease_seconds: int) -> list[Job]:
             """
             WITH picked AS (
                 SELECT id FROM generation_job
-                WHERE checkpoint_id = %(checkpoint)s AND state = 'pending' AND not_before <= now()
+                WHERE checkpoint_id = %(checkpoint)s AND state = 'pending' AND not_before <= statement_timestamp()
                   AND plan_id IN (SELECT id FROM generation_plan WHERE state = 'running')
                 ORDER BY cost DESC LIMIT %(limit)s
                 FOR UPDATE SKIP LOCKED)
             UPDATE generation_job j
             SET state = 'leased', lease_token = %(token)s, attempts = attempts + 1,
-                lease_until = now() + make_interval(secs => %(seconds)s)
+                lease_until = statement_timestamp() + make_interval(secs => %(seconds)s)
             FROM picked WHERE j.id = picked.id
             RETURNING j.id
             """,
@@ -46,7 +46,7 @@ def renew(*, tokens: Sequence[UUID], lease_seconds: int) -> int:
     """Hold what is held for another while. How many jobs are still ours."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE generation_job SET lease_until = now() + make_interval(secs => %s)"
+            "UPDATE generation_job SET lease_until = statement_timestamp() + make_interval(secs => %s)"
             " WHERE state = 'leased' AND lease_token = ANY(%s)",
             [lease_seconds, list(tokens)],
         )
@@ -88,7 +88,7 @@ def fail(*, job: Job, token: UUID, error: str) -> None:
             UPDATE generation_job
             SET state = CASE WHEN attempts >= %(most)s THEN 'failed' ELSE 'pending' END,
                 lease_token = NULL, lease_until = NULL, error = %(error)s,
-                not_before = now() + make_interval(secs => %(wait)s * 2 ^ (attempts - 1))
+                not_before = statement_timestamp() + make_interval(secs => %(wait)s * 2 ^ (attempts - 1))
             WHERE id = %(job)s AND lease_token = %(token)s
             """,
             {
@@ -109,9 +109,10 @@ def fail_checkpoint(*, checkpoint_id: int, error: str) -> int:
             UPDATE generation_job
             SET attempts = attempts + 1, error = %(error)s,
                 state = CASE WHEN attempts + 1 >= %(most)s THEN 'failed' ELSE 'pending' END,
-                not_before = now() + make_interval(secs => %(wait)s * 2 ^ attempts)
+                not_before = statement_timestamp() + make_interval(secs => %(wait)s * 2 ^ attempts)
             WHERE id IN (SELECT id FROM generation_job
-                         WHERE checkpoint_id = %(checkpoint)s AND state = 'pending' AND not_before <= now()
+                         WHERE checkpoint_id = %(checkpoint)s AND state = 'pending'
+                           AND not_before <= statement_timestamp()
                          FOR UPDATE SKIP LOCKED)
             """,
             {
@@ -144,7 +145,7 @@ def release_expired() -> int:
             SET state = CASE WHEN attempts >= %(most)s THEN 'failed' ELSE 'pending' END,
                 lease_token = NULL, lease_until = NULL,
                 error = 'The worker that held it stopped renewing its lease (attempt ' || attempts || ').'
-            WHERE id IN (SELECT id FROM generation_job WHERE state = 'leased' AND lease_until < now()
+            WHERE id IN (SELECT id FROM generation_job WHERE state = 'leased' AND lease_until < statement_timestamp()
                          FOR UPDATE SKIP LOCKED)
             """,
             {"most": MAX_EXPIRIES},

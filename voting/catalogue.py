@@ -167,7 +167,9 @@ def settings(round: Round) -> scheduler.Settings:
     rows = list(
         RoundCandidate.objects.filter(round=round)
         .order_by("position")
-        .values_list("retired_at", "candidate__retired_at", "candidate__checkpoint_id", "candidate__sampler_key")
+        .values_list(
+            "retired_at", "candidate__retired_at", "candidate__checkpoint_id", "candidate__sampler_key"
+        )
     )
     allowed = None
     if round.match_sampler:

@@ -1,14 +1,20 @@
-"""Reads used in more than one place."""
+"""Reads about voters and rounds that several places use."""
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
-
-from generation.models import Prompt
-from voting.models import Round
+from django.db import connection
 
 
-def round_prompts(round_: Round) -> QuerySet[Prompt]:
-    """The prompts that a round asks: of its sets, in its languages, not retired."""
-    in_languages = Q(language__in=round_.languages)
-    return Prompt.objects.filter(in_languages, set__roundpromptset__round=round_, retired_at=None)
+def votes_of(digest: str | None) -> int:
+    """How many live votes this voter has cast, in all rounds."""
+    if digest is None:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(*) FROM voting_comparison c JOIN voting_voter v ON v.id = c.voter_id
+             WHERE v.key_digest = %s AND c.state = 'voted'
+            """,
+            [digest],
+        )
+        return int(cursor.fetchone()[0])

@@ -11,4 +11,5 @@ urlpatterns = [
     path("report/<uuid:token>", views.report, name="report"),
     path("reasons/<uuid:token>", views.reasons, name="reasons"),
     path("languages", views.languages, name="languages"),
+    path("r/<slug:slug>", views.invitation, name="invitation"),
 ]

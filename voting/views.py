@@ -1,208 +1,240 @@
-"""The volunteer's pages. Views translate HTTP; ballots.py decides.
-
-With htmx an answer is the fragment `_round.html`; without JavaScript it is 303 to /compare, where the next pair waits.
-"""
+"""The blind pages. One request a vote: the answer to it carries the next pair and the one after."""
 
 from __future__ import annotations
 
+import functools
+import hmac
+import uuid
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import get_language
-from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from voting import ballots, catalogue, showing, voters
-from voting.errors import BallotError, ComparisonExpired, NoSuchComparison, NothingToUndo
+from voting import ballots, catalogue, pairs, queries, showing, voters
+from voting.errors import Expired, NotFound, Refused, VotingError
+from voting.models import Round
+from voting.rounds import invitation_digest
 
-BLOCK = 20  # a stretch of work after which a page may suggest a break
-STRIP_COOKIE = "said"  # what the last ballot was, for the page after a redirect
-
-
-def _ui_language() -> str:
-    return "ja" if (get_language() or "").startswith("ja") else "en"
+View = Callable[..., HttpResponse]
+RETRY_AFTER = "2"
 
 
-def _digest(request: HttpRequest) -> str:
-    key = voters.key_of(request)
-    if key is None:
-        raise Http404
-    return key.digest
+def ballot_view(view: View) -> View:
+    """What goes wrong on the way of a ballot, as HTTP. The page may send the same token again at any time."""
 
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except NotFound as error:
+            raise Http404(str(error)) from error
+        except Refused as error:
+            return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
+        except (OperationalError, InterfaceError):
+            # A lock that took too long, or a lost connection: nothing was acknowledged.
+            return HttpResponse(
+                "Please send that again.\n",
+                status=503,
+                content_type="text/plain",
+                headers={"Retry-After": RETRY_AFTER},
+            )
 
-def _context(shown: showing.Shown, **more: Any) -> dict[str, Any]:
-    done = shown.votes % BLOCK
-    question = (shown.pair.questions.get(_ui_language()) if shown.pair else "") or _(
-        "Which answer is better?"
-    )
-    progress = {"done": done, "goal": BLOCK, "block_done": done, "total": shown.votes, "now": done + 1}
-    base = {"pair": shown.pair, "prefetched": shown.prefetched, "progress": progress, "votes": shown.votes}
-    return {"strip": None, "notice": None, "question": question, "reason": "exhausted", **base, **more}
-
-
-def _strip(outcome: str, token: str, *, replay: bool = False, asked: str = "") -> dict[str, Any]:
-    differs = replay and bool(asked) and asked != outcome
-    return {"outcome": outcome, "token": token, "undo": True, "replay": replay, "differs": differs}
-
-
-def _answer(request: HttpRequest, shown: showing.Shown, *, status: int = 200, **more: Any) -> HttpResponse:
-    """The fragment for htmx; for a plain form a redirect, the strip carried over in a cookie of its own."""
-    if request.headers.get("HX-Request"):
-        return render(request, "voting/_round.html", _context(shown, **more), status=status)
-    if status == 410:
-        return render(request, "voting/compare.html", _context(shown, **more), status=status)
-    response = redirect("compare")
-    response.status_code = 303
-    strip = more.get("strip")
-    said = f"{strip['outcome']} {strip['token']}" if strip else str(more.get("notice") or "")
-    response.set_signed_cookie(STRIP_COOKIE, said, max_age=60, httponly=True, samesite="Lax")
-    return response
-
-
-def _busy(request: HttpRequest) -> HttpResponse:
-    """The database did not answer in time. Nothing was recorded; the same token may be sent again."""
-    response = HttpResponse(_("That didn’t go through. Please send it again."), status=503)
-    response["Retry-After"] = "2"
-    return response
+    return cache_control(no_store=True)(wrapped)
 
 
 @require_GET
-@ensure_csrf_cookie
 def landing(request: HttpRequest) -> HttpResponse:
-    chosen = voters.chosen_languages(request)
+    catalogue.poll()
     context = {
-        "rounds_open": bool(catalogue.open_rounds()),
-        "chosen": "both" if len(chosen) > 1 else chosen[0] if chosen else None,
-        "returning": voters.key_of(request) is not None,
+        "rounds_open": any(live.open for live in _offered(request)),
+        "chosen": voters.chosen_languages(request),
+        "votes": queries.votes_of(voters.resolve(request)),
     }
     return render(request, "voting/landing.html", context)
 
 
+def _offered(request: HttpRequest) -> list[catalogue.Live]:
+    invited = voters.invitations(request)
+    return [one for one in catalogue.rounds().values() if not one.invited_only or one.slug in invited]
+
+
 @require_GET
-@never_cache
+@ballot_view
 def compare(request: HttpRequest) -> HttpResponse:
-    """The oldest open pair, and the one after it. The first visit makes the voter."""
-    key = voters.key_of(request) or voters.new_key()
-    if not catalogue.open_rounds():
-        return render(request, "voting/done.html", {"votes": 0, "reason": "none_open", "strip": None})
-    reads = voters.chosen_languages(request) or [_ui_language()]
-    voters.ensure(key=key, languages=reads, group=voters.group_of(request))
-    try:
-        shown = ballots.show(digest=key.digest)
-    except OperationalError:
-        return _busy(request)
-    more = _said(request)
-    template = "voting/compare.html" if shown.pair else "voting/done.html"
-    response = render(request, template, _context(shown, **more))
-    voters.remember(response, key)
-    response.delete_cookie(STRIP_COOKIE)
+    """The oldest open pair. The voter is made here, together with the first pair or not at all."""
+    with voters.first_turn(request) as voter:
+        table = pairs.lay(voter=voter, invited=voters.invitations(request))
+        last = ballots.last(voter=voter)
+        response = _answer(request, table, strip=showing.strip(last), notice=request.GET.get("notice"))
+        if voter.key and table.pairs:
+            voters.remember(response, key=voter.key)
+        elif voter.key:
+            transaction.set_rollback(True)
     return response
 
 
-def _said(request: HttpRequest) -> dict[str, Any]:
-    said = request.get_signed_cookie(STRIP_COOKIE, default="") or ""
-    outcome, _space, token = str(said).partition(" ")
-    if token:
-        return {"strip": _strip(outcome, token)}
-    return {"notice": outcome or None}
+@require_POST
+@ballot_view
+def vote(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
+    sent, notice, strip, expired = request.POST.get("vote", ""), None, None, False
+    with voters.turn(voters.resolve(request)) as voter:
+        try:
+            recorded = ballots.cast(
+                token=token,
+                voter=voter,
+                outcome=sent,
+                dwell_ms=_number(request.POST.get("dwell_ms", "")),
+                input=request.POST.get("input", ""),
+                ui_language=voters.interface_language(request),
+            )
+        except Expired:
+            expired, notice = True, "expired"
+        else:
+            strip = showing.strip(recorded, sent=sent)
+            notice = "replay_differs" if recorded.outcome != sent else None
+        if not expired and not request.headers.get("HX-Request"):
+            return _to_compare(notice)
+        table = pairs.lay(voter=voter, invited=voters.invitations(request))
+        return _answer(request, table, strip=strip, notice=notice, status=410 if expired else 200)
 
 
 @require_POST
-def vote(request: HttpRequest, token: str) -> HttpResponse:
-    dwell = request.POST.get("dwell_ms", "")
-    try:
-        receipt = ballots.cast(
-            digest=_digest(request),
-            token=str(token),
-            outcome=request.POST.get("vote", ""),
-            dwell_ms=min(int(dwell), 2**31 - 1) if dwell.isascii() and dwell.isdigit() else None,
-            input=request.POST.get("input", ""),
-            ui_language=_ui_language(),
-        )
-    except ComparisonExpired:
-        return _expired(request)
-    except NoSuchComparison as error:
-        raise Http404 from error
-    except BallotError as error:
-        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-    except OperationalError:
-        return _busy(request)
-    strip = _strip(receipt.outcome, receipt.token, replay=receipt.replay, asked=receipt.asked)
-    return _answer(request, receipt.shown, strip=strip)
-
-
-def _expired(request: HttpRequest) -> HttpResponse:
-    """410, and a fresh pair to go on with."""
-    return _answer(request, ballots.show(digest=_digest(request)), status=410, notice="expired")
-
-
-@require_POST
+@ballot_view
 def undo(request: HttpRequest) -> HttpResponse:
-    digest = _digest(request)
-    try:
-        return _answer(request, ballots.undo(digest=digest), notice="undone")
-    except NothingToUndo:
-        return _answer(request, ballots.show(digest=digest), notice="nothing_to_undo")
-    except NoSuchComparison as error:
-        raise Http404 from error
-    except OperationalError:
-        return _busy(request)
+    with voters.turn(voters.resolve(request)) as voter:
+        undone = ballots.undo(voter=voter, token=_token(request.POST.get("token", "")))
+        return _next(request, voter, notice="undone" if undone else None)
 
 
 @require_POST
-def skip(request: HttpRequest, token: str) -> HttpResponse:
-    return _end(request, str(token), request.POST.get("skip", "skip"))
+@ballot_view
+def skip(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
+    with voters.turn(voters.resolve(request)) as voter:
+        return _ended(
+            request,
+            voter,
+            lambda: ballots.skip(token=token, voter=voter, kind=request.POST.get("skip", "skip")),
+        )
 
 
 @require_POST
-def report(request: HttpRequest, token: str) -> HttpResponse:
-    return _end(request, str(token), "report")
-
-
-def _end(request: HttpRequest, token: str, kind: str) -> HttpResponse:
-    said = {"reasons": request.POST.getlist("problem"), "comment": request.POST.get("comment", "")}
-    try:
-        receipt = ballots.end(digest=_digest(request), token=token, kind=kind, **said)
-    except ComparisonExpired:
-        return _expired(request)
-    except NoSuchComparison as error:
-        raise Http404 from error
-    except BallotError as error:
-        return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-    except OperationalError:
-        return _busy(request)
-    return _answer(request, receipt.shown, notice="reported" if kind == "report" else None)
+@ballot_view
+def report(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
+    problems, comment = request.POST.getlist("problem"), request.POST.get("comment", "")
+    with voters.turn(voters.resolve(request)) as voter:
+        return _ended(
+            request,
+            voter,
+            lambda: ballots.report(token=token, voter=voter, problems=problems, comment=comment),
+        )
 
 
 @require_POST
-def reasons(request: HttpRequest, token: str) -> HttpResponse:
-    """Chips save themselves (204); a plain form goes back to the pair."""
-    comment = request.POST.get("comment")
-    saved = ballots.save_reasons(
-        digest=_digest(request), token=str(token), reasons=request.POST.getlist("reason"), comment=comment
-    )
-    if request.headers.get("X-Requested-With") or request.headers.get("HX-Request"):
-        return HttpResponse(status=204 if saved else 410)
-    return redirect("compare")
+@ballot_view
+def reasons(request: HttpRequest, token: uuid.UUID) -> HttpResponse:
+    with voters.turn(voters.resolve(request)) as voter:
+        try:
+            ballots.save_reasons(
+                token=token,
+                voter=voter,
+                reasons=request.POST.getlist("reason"),
+                comment=request.POST.get("comment"),
+            )
+        except Expired as error:
+            return HttpResponse(str(error), status=410, content_type="text/plain; charset=utf-8")
+    return HttpResponse(status=204) if request.headers.get("HX-Request") else _to_compare(None)
 
 
 @require_POST
+@ballot_view
 def languages(request: HttpRequest) -> HttpResponse:
-    """What the volunteer reads: ja, en or both."""
-    chosen = voters.languages_of(request.POST.get("languages", ""))
-    if not chosen:
-        return HttpResponseBadRequest("languages must be ja, en or both.", content_type="text/plain")
-    next_page = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(next_page, allowed_hosts={request.get_host()}):
-        next_page = reverse("compare")
-    response = redirect(next_page)
-    voters.remember_languages(response, chosen)
-    if key := voters.key_of(request):
-        voters.set_languages(key=key, languages=chosen)
+    choice = request.POST.get("languages", "")
+    try:
+        voters.set_languages(digest=voters.resolve(request), choice=choice)
+    except NotFound:
+        pass  # a cookie without a row: the voter is made at the first pair
+    except VotingError as error:
+        raise Refused(str(error)) from error
+    wanted = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    response = HttpResponse(status=303, headers={"Location": wanted if safe else reverse("compare")})
+    voters.remember_languages(response, choice=choice)
     return response
+
+
+@require_GET
+@cache_control(no_store=True)
+def invitation(request: HttpRequest, slug: str) -> HttpResponse:
+    """A round's private link. A wrong key and a round that is not there look alike."""
+    round_ = Round.objects.filter(slug=slug, state=Round.State.OPEN, kind=Round.Kind.HUMAN).first()
+    digest = round_.invitation_digest if round_ else None
+    given = invitation_digest(request.GET.get("k", ""))
+    if round_ is None or (digest is not None and not hmac.compare_digest(digest, given)):
+        raise Http404("There is no such invitation.")
+    response = redirect("landing")
+    voters.remember_invitation(request, response, slug=slug)
+    return response
+
+
+def _ended(request: HttpRequest, voter: voters.Known, act: Callable[[], None]) -> HttpResponse:
+    try:
+        act()
+    except Expired:
+        table = pairs.lay(voter=voter, invited=voters.invitations(request))
+        return _answer(request, table, notice="expired", status=410)
+    return _next(request, voter)
+
+
+def _next(request: HttpRequest, voter: voters.Known, *, notice: str | None = None) -> HttpResponse:
+    if not request.headers.get("HX-Request"):
+        return _to_compare(notice)
+    table = pairs.lay(voter=voter, invited=voters.invitations(request))
+    return _answer(request, table, notice=notice)
+
+
+def _answer(
+    request: HttpRequest,
+    table: pairs.Table,
+    *,
+    strip: dict[str, Any] | None = None,
+    notice: str | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The next pair: as a fragment for htmx, else as a page; or the page that says that there is none."""
+    fragment = bool(request.headers.get("HX-Request"))
+    if not table.pairs and fragment:
+        return HttpResponse(status=status, headers={"HX-Redirect": reverse("compare")})
+    if not table.pairs:
+        context = {"votes": table.votes, "reason": table.empty, "strip": strip}
+        return render(request, "voting/done.html", context, status=status)
+    context = showing.page(
+        table=table, interface=voters.interface_language(request), strip=strip, notice=notice
+    )
+    return render(
+        request, "voting/_round.html" if fragment else "voting/compare.html", context, status=status
+    )
+
+
+def _to_compare(notice: str | None) -> HttpResponse:
+    query = f"?{urlencode({'notice': notice})}" if notice else ""
+    return HttpResponse(status=303, headers={"Location": reverse("compare") + query})
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _token(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

@@ -81,7 +81,8 @@ def first_turn(request: HttpRequest) -> Iterator[Known]:
 
 # The limits hold for the rest of the transaction, the wait for the lock included.
 _FIND = """
-SELECT id, languages, "group" = 'insider', set_config('lock_timeout', '2s', true), set_config('statement_timeout', '5s', true)
+SELECT id, languages, "group" = 'insider',
+       set_config('lock_timeout', '2s', true), set_config('statement_timeout', '5s', true)
   FROM voting_voter WHERE key_digest = %s
 """
 
@@ -179,5 +180,11 @@ def remember_languages(response: HttpResponse, *, choice: str) -> None:
 def remember_invitation(request: HttpRequest, response: HttpResponse, *, slug: str) -> None:
     slugs = " ".join(sorted({*invitations(request), slug}))
     response.set_signed_cookie(
-        INVITED, slugs, salt=INVITED, max_age=YEAR, httponly=True, samesite="Lax", secure=not settings.DEVELOPMENT
+        INVITED,
+        slugs,
+        salt=INVITED,
+        max_age=YEAR,
+        httponly=True,
+        samesite="Lax",
+        secure=not settings.DEVELOPMENT,
     )

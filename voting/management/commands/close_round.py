@@ -1,7 +1,6 @@
-"""`manage.py close_round SLUG`."""
-
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -11,18 +10,20 @@ from voting.models import Round
 
 
 class Command(BaseCommand):
-    help = (
-        "Make no new pairs; the round closes once the pairs in people's hands are voted on or have expired."
-    )
+    help = "Begin the closing of a round: no new pair; shown pairs may be voted on until they expire."
 
-    def add_arguments(self, parser: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
 
-    def handle(self, *args: Any, slug: str, **options: Any) -> None:
-        try:
-            round_ = Round.objects.get(slug=slug)
-        except Round.DoesNotExist as error:
-            raise CommandError(f"There is no round {slug!r}.") from error
+    def handle(self, *args: Any, **options: Any) -> None:
+        slug = options["slug"]
+        round_ = Round.objects.filter(slug=slug).first()
+        if round_ is None:
+            raise CommandError(f"There is no round {slug!r}.")
         if not rounds.begin_closing(round=round_):
-            raise CommandError(f"Round {slug!r} is {round_.state}, so it cannot begin to close.")
-        self.stdout.write(f"Round {slug} is closing.")
+            round_.refresh_from_db(fields=["state"])
+            self.stdout.write(f"Round {slug} is {round_.state} already.")
+            return
+        self.stdout.write(
+            f"Round {slug} is closing. Beat closes it once no pair is open and every vote is summed."
+        )

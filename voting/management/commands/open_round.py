@@ -1,71 +1,87 @@
-"""`manage.py open_round --slug SLUG --sets SET…`."""
-
 from __future__ import annotations
 
-from fnmatch import fnmatch
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from generation.models import Candidate, PromptSet
 from voting import rounds
-from voting.errors import RoundError
-from voting.models import Twin
+from voting.errors import VotingError
+from voting.models import Round, Twin
 
 
 class Command(BaseCommand):
-    help = "Open a round of blind comparison on the candidates that have answers to these prompt sets."
+    help = "Open a round of blind comparison: candidates × prompt sets."
 
-    def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--slug", required=True)
-        parser.add_argument("--sets", nargs="+", required=True, metavar="SET")
-        parser.add_argument(
-            "--candidates", nargs="+", metavar="LABEL", help="labels or patterns such as 'v1.2*'"
-        )
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug")
         parser.add_argument("--name", default="")
-        parser.add_argument("--goal", default="best", choices=["coverage", "best", "top_k", "release"])
-        parser.add_argument("--kind", default="human", choices=["human", "simulated"])
-        parser.add_argument("--languages", nargs="+", default=["ja", "en"], choices=["ja", "en"])
-        parser.add_argument("--floor", type=float, default=0.2, help="share of the pairs drawn uniformly")
-        parser.add_argument("--target-votes", type=int, help="begin to close at this many votes")
+        parser.add_argument("--prompts", nargs="+", required=True, metavar="SET", help="slugs of prompt sets")
+        parser.add_argument(
+            "--candidates",
+            nargs="+",
+            metavar="LABEL",
+            help="default: all with an answer to one of the prompts",
+        )
+        parser.add_argument("--goal", default="best", choices=Round.Goal.values)
+        parser.add_argument("--kind", default="human", choices=Round.Kind.values)
+        parser.add_argument("--languages", nargs="+", default=["ja", "en"])
+        parser.add_argument("--floor", type=float, default=0.2, help="share of uniform pairs, 0 to 1")
+        parser.add_argument("--target-votes", type=int)
+        parser.add_argument("--match-sampler", action="store_true")
+        parser.add_argument("--close-when-named", action="store_true")
+        parser.add_argument("--weight", type=float, default=1.0)
+        parser.add_argument("--ballots-per-voter", type=int, default=500)
+        parser.add_argument("--invitation", metavar="SECRET", help="only who has the link /r/SLUG?k=SECRET")
 
-    def handle(
-        self, *args: Any, slug: str, sets: list[str], candidates: list[str] | None, **options: Any
-    ) -> None:
-        prompt_sets = [_prompt_set(one) for one in sets]
-        chosen = _candidates(prompt_sets, candidates)
-        fields = {key: options[key] for key in ("name", "goal", "kind", "languages", "floor", "target_votes")}
+    def handle(self, *args: Any, **options: Any) -> None:
+        prompt_sets = [_named(PromptSet, "slug", slug) for slug in options["prompts"]]
         try:
-            round_ = rounds.open_round(slug=slug, candidates=chosen, prompt_sets=prompt_sets, **fields)
-        except RoundError as error:
+            round_ = rounds.open_round(
+                slug=options["slug"],
+                candidates=_candidates(options["candidates"], prompt_sets),
+                prompt_sets=prompt_sets,
+                **{
+                    key: options[key]
+                    for key in [
+                        "name",
+                        "goal",
+                        "kind",
+                        "languages",
+                        "floor",
+                        "target_votes",
+                        "match_sampler",
+                        "close_when_named",
+                        "weight",
+                        "ballots_per_voter",
+                        "invitation",
+                    ]
+                },
+            )
+        except VotingError as error:
             raise CommandError(str(error)) from error
         twins = Twin.objects.filter(prompt__set__in=prompt_sets).count()
         self.stdout.write(
-            f"Round {round_.slug} is open: {len(chosen)} candidates, {len(round_.prompt_weights)} prompts, "
-            f"goal {round_.goal}; {twins} pairs of answers read the same and are never shown."
+            f"Round {round_.slug} is open: {round_.round_candidates.count()} candidates, "
+            f"{len(round_.prompt_weights)} prompts, {twins} pairs of twins left out."
         )
 
 
-def _prompt_set(slug: str) -> PromptSet:
-    try:
-        return PromptSet.objects.get(slug=slug)
-    except PromptSet.DoesNotExist as error:
-        known = ", ".join(PromptSet.objects.order_by("slug").values_list("slug", flat=True)) or "none"
-        raise CommandError(
-            f"There is no prompt set {slug!r}. Known: {known}. Import one: import_prompts."
-        ) from error
-
-
-def _candidates(prompt_sets: list[PromptSet], patterns: list[str] | None) -> list[Candidate]:
-    """Those that have answers to these prompts, oldest first; all of them unless patterns say otherwise."""
+def _candidates(labels: list[str] | None, prompt_sets: list[PromptSet]) -> list[Candidate]:
+    if labels:
+        return [_named(Candidate, "label", label) for label in labels]
     answering = Candidate.objects.filter(
         responses__prompt__set__in=prompt_sets, kind="model", retired_at=None
     )
-    found = list(answering.distinct().order_by("id"))
-    if patterns is None:
-        return found
-    for pattern in patterns:
-        if not any(fnmatch(one.label, pattern) for one in found):
-            labels = ", ".join(one.label for one in found) or "none"
-            raise CommandError(f"No candidate with answers is called {pattern!r}. There are: {labels}.")
-    return [one for one in found if any(fnmatch(one.label, pattern) for pattern in patterns)]
+    return list(answering.distinct().order_by("id"))
+
+
+def _named(model: Any, field: str, value: str) -> Any:
+    try:
+        return model.objects.get(**{field: value})
+    except model.DoesNotExist:
+        known = model.objects.order_by(field).values_list(field, flat=True)[:20]
+        raise CommandError(
+            f"There is no {model._meta.verbose_name} {value!r}. Known: {', '.join(known) or 'none'}."
+        ) from None

@@ -1,0 +1,66 @@
+"""Row plots that stand in a table's cell: they stretch with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ranking.plots.svg import Svg, scale, signed, ticks
+
+HEIGHT = 30
+ROOM = 4  # per cent kept free at each end, so that no mark is cut
+
+
+class Axis:
+    """A common scale for the rows of one table."""
+
+    def __init__(self, values: Sequence[float], *, most_ticks: int = 5) -> None:
+        low, high = min([*values, 0.0]), max([*values, 0.0])
+        if high - low < 20:
+            low, high = low - 10, high + 10
+        self.low, self.high = low, high
+        self.ticks = ticks(low, high, most=most_ticks)
+        self.place = scale(low, high, ROOM, 100 - ROOM)
+
+
+def axis(of: Axis) -> str:
+    drawing = Svg(320, 26, in_percent=True, css="cell")
+    for tick in of.ticks:
+        drawing.text(of.place(tick), 14, signed(tick), "ax", "middle")
+        drawing.line(of.place(tick), 20, of.place(tick), 26, "grid" if tick else "base")
+    return drawing.inline()
+
+
+def interval(of: Axis, low: float, middle: float, high: float, *, lead: bool = False, mark: float | None = None) -> str:
+    """Estimate and interval on the common scale; `mark`: a dotted line, such as the leader's estimate."""
+    drawing, css = Svg(320, HEIGHT, in_percent=True, css="cell"), "lead" if lead else "rest"
+    for tick in of.ticks:
+        drawing.line(of.place(tick), 0, of.place(tick), HEIGHT, "grid" if tick else "base")
+    if mark is not None:
+        drawing.line(of.place(mark), 0, of.place(mark), HEIGHT, "goal")
+    drawing.line(of.place(low), HEIGHT / 2, of.place(high), HEIGHT / 2, f"ci {css}")
+    drawing.dot(of.place(middle), HEIGHT / 2, 5 if lead else 4, f"pt {css}")
+    return drawing.inline()
+
+
+def bar(share: float, *, lead: bool = False, goal: float | None = None) -> str:
+    """A share from 0 to 1."""
+    drawing = Svg(120, HEIGHT, in_percent=True, css="cell")
+    drawing.rect(0, HEIGHT / 2 - 4, 100, 8, "track")
+    drawing.rect(0, HEIGHT / 2 - 4, 100 * min(max(share, 0), 1), 8, "bar lead" if lead else "bar")
+    if goal is not None:
+        drawing.line(100 * goal, HEIGHT / 2 - 8, 100 * goal, HEIGHT / 2 + 8, "goal")
+    return drawing.inline()
+
+
+def win_draw_loss(wins: int, draws: int, losses: int) -> str:
+    drawing = Svg(200, HEIGHT, in_percent=True, css="cell")
+    total = wins + draws + losses
+    if not total:
+        drawing.rect(0, HEIGHT / 2 - 6, 100, 12, "track")
+        return drawing.inline()
+    first, second = 100 * wins / total, 100 * draws / total
+    drawing.rect(0, HEIGHT / 2 - 6, first, 12, "win")
+    drawing.rect(first, HEIGHT / 2 - 6, second, 12, "draw")
+    drawing.rect(first + second, HEIGHT / 2 - 6, 100 - first - second, 12, "loss")
+    drawing.line(50, HEIGHT / 2 - 9, 50, HEIGHT / 2 + 9, "goal")
+    return drawing.inline()
