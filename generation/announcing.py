@@ -17,17 +17,20 @@ EXPIRES_SECONDS = 60
 
 
 def announce() -> int:
-    """Take back what dead workers held, and send one message a checkpoint with pending jobs. How many."""
+    """Take back what dead workers held, and send a message for each checkpoint that needs one. How many."""
     jobs.release_expired()
     plans.settle()
-    return sum(send(checkpoint_id) for checkpoint_id in checkpoints_with_work())
+    return sum(send(checkpoint_id) for checkpoint_id in checkpoints_that_wait())
 
 
-def checkpoints_with_work() -> list[int]:
+def checkpoints_that_wait() -> list[int]:
     ready = Job.objects.filter(
         state=Job.State.PENDING, not_before__lte=timezone.now(), plan__state=Plan.State.RUNNING
     )
-    return list(ready.order_by("checkpoint").values_list("checkpoint", flat=True).distinct())
+    # Where a lease is live, a worker is at it and goes on by itself: messages would only pile up behind it.
+    in_work = Job.objects.filter(state=Job.State.LEASED).values("checkpoint")
+    waiting = ready.exclude(checkpoint__in=in_work).order_by("checkpoint")
+    return list(waiting.values_list("checkpoint", flat=True).distinct())
 
 
 def send(checkpoint_id: int) -> bool:

@@ -11,7 +11,7 @@ from generation.models import Candidate, Checkpoint
 _DEFAULT = {"temperature": 0.5, "top_p": 0.95, "repetition_penalty": 1.15, "max_new_tokens": 80}
 _MIN_P = {"temperature": 1.0, "top_p": 1.0, "min_p": 0.1, "repetition_penalty": 1.15, "max_new_tokens": 80}
 _GREEDY = {"do_sample": False, "repetition_penalty": 1.15, "max_new_tokens": 80}
-_HOT = {"temperature": 1.2, "top_p": 0.95, "repetition_penalty": 1.05, "max_new_tokens": 80}
+_HOT = {"temperature": 1.0, "top_p": 0.95, "repetition_penalty": 1.15, "max_new_tokens": 80}
 
 _SMOLLM2: tuple[tuple[str, str | None, dict[str, Any]], ...] = (
     ("SmolLM2 · default", None, _DEFAULT),

@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from django.db.models.functions import Collate
+
 from generation.errors import GenerationError
 from generation.models import Candidate, Checkpoint, PromptSet, Response
+
+# In collation C, so that the file is the same from a database of any locale.
+_ORDER = ("candidate__label", "prompt__language", "prompt__key")
 
 
 def dump_responses(*, set_slug: str, path: Path, without_flags: Sequence[str] = ()) -> int:
@@ -19,7 +24,7 @@ def dump_responses(*, set_slug: str, path: Path, without_flags: Sequence[str] = 
     wanted = (
         Response.objects.filter(prompt__set__slug=set_slug)
         .select_related("candidate__checkpoint__parent", "prompt__set", "manifest")
-        .order_by("candidate__label", "prompt__language", "prompt__key", "sample")
+        .order_by(*(Collate(name, "C") for name in _ORDER), "sample")
     )
     for code in without_flags:
         wanted = wanted.exclude(flags__contains=[{"code": code}])

@@ -15,7 +15,7 @@ from django.conf import settings
 
 log = logging.getLogger(__name__)
 _PREFIX = "shisa:generation:worker:"
-_SECONDS = 30
+_SECONDS = 60
 _log_again_at = 0.0
 
 

@@ -59,6 +59,8 @@ def run(checkpoint_id: int) -> int:
 
 def _load(checkpoint: Checkpoint) -> LoadedModel:
     if checkpoint.pk not in _loaded:
+        # Seen from now on: a first load may convert the weights, which takes a minute.
+        heartbeat.beat(checkpoint=checkpoint.name, finished=0, running=0, waiting=0, tokens_per_second=0.0)
         _loaded.clear()
         device.limit_threads()
         _loaded[checkpoint.pk] = checkpoints.load(

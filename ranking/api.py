@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
-
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.decorators import api_view
+from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ranking.presenting import LEVELS, SLICES
+from ranking.presenting import ALL_SLICES, LEVELS
 from ranking.queries import current_figures
 from voting.models import Round
 
 
+class RoundOutput(serializers.Serializer):  # type: ignore[type-arg]
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    purpose = serializers.CharField()
+    state = serializers.CharField()
+    goal = serializers.CharField()
+    languages = serializers.ListField(child=serializers.CharField())
+    opened_at = serializers.DateTimeField()
+    closed_at = serializers.DateTimeField()
+
+
 class RankingQuery(serializers.Serializer):  # type: ignore[type-arg]
     level = serializers.ChoiceField(choices=LEVELS, default="candidate")
-    slice = serializers.ChoiceField(choices=[s + out for s in SLICES for out in ("", "-without_insiders")], default="all")
+    slice = serializers.ChoiceField(choices=ALL_SLICES, default="all")
+
+
+class NewestFirst(CursorPagination):
+    ordering = "-id"
+    page_size = 50
 
 
 @api_view(["GET"])
 def rounds(request: Request) -> Response:
-    """The rounds, newest first."""
-    found = Round.objects.exclude(state=Round.State.DRAFT).order_by("-opened_at")
-    return Response({"results": list(found.values("slug", "name", "kind", "state", "goal", "opened_at", "closed_at"))})
+    """The rounds, newest first: next, previous, results."""
+    pages = NewestFirst()
+    page = pages.paginate_queryset(Round.objects.exclude(state=Round.State.DRAFT), request)
+    return pages.get_paginated_response(RoundOutput(page, many=True).data)
 
 
 @api_view(["GET"])
 def ranking(request: Request, slug: str) -> Response:
-    """Strengths with intervals, arena-rank's columns beside ours."""
+    """The figures of a round at one level and slice, as the dashboard shows them."""
     query = RankingQuery(data=request.query_params)
     query.is_valid(raise_exception=True)
-    body = current_figures(get_object_or_404(Round, slug=slug), **query.validated_data)
-    return Response({**body, "competitors": [row["label"] for row in body["rows"]]})
+    chosen = query.validated_data
+    body = current_figures(get_object_or_404(Round, slug=slug), level=chosen["level"], slice=chosen["slice"])
+    return Response({"level": chosen["level"], "slice": chosen["slice"], **body})

@@ -1,8 +1,8 @@
-"""The maintainer's pages. They read Figures; what is queued is folded first, so a page is never behind its votes."""
+"""The maintainer's pages. They read Figures; what is queued is folded first, so that a page is not behind its votes."""
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,10 +12,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from accounts.permissions import dashboard_required
+from generation import heartbeat
 from generation.models import Candidate, Plan, PromptSet, Response
 from generation.queries import plan_progress
-from ranking import presenting, status, wording
+from ranking import downloads, evidence, presenting, status, wording
+from ranking.models import Figures
 from ranking.queries import current_figures
+from ranking.wording import Body
 from voting.models import Round
 
 
@@ -31,28 +34,59 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 @dashboard_required
+def rounds(request: HttpRequest) -> HttpResponse:
+    found = list(Round.objects.exclude(state=Round.State.DRAFT).order_by("-opened_at")[:100])
+    bodies = {
+        (row.round_id, row.level): row.body
+        for row in Figures.objects.filter(round__in=found, slice="all", level__in=("candidate", "checkpoint"))
+    }
+    rows = [(one, _in_short(bodies.get((one.pk, decided_level(one))))) for one in found]
+    return render(request, "dashboard/rounds.html", {"nav": "rounds", "rows": rows})
+
+
+def _in_short(body: Body | None) -> tuple[int, int, str]:
+    """Votes, voters and the finding of a round."""
+    if body is None:
+        return 0, 0, "No votes yet"
+    found = wording.verdict(body)
+    return body["votes"], body["voters"], f"{found.heading} {found.finding}".strip()
+
+
+@require_GET
+@never_cache
+@dashboard_required
 def overview(request: HttpRequest, slug: str) -> HttpResponse:
     round_ = get_object_or_404(Round, slug=slug)
-    body = current_figures(round_, level=decided_level(round_), slice="all")
+    level = decided_level(round_)
+    body = current_figures(round_, level=level, slice="all")
+    slices = _slices(round_, level)
     context = {
         "nav": "overview",
-        "headline": wording.headline(body),
-        "lede": wording.lede(body),
-        "checks": wording.checks(body),
-        "rows_title": wording.rows_title(body),
-        "groups": presenting.groups(body),
-        "axis": presenting.safe(presenting.cells.axis(presenting.axis_of(body["rows"]))),
+        "round": round_,
+        "body": body,
+        "level": level,
+        "verdict": wording.verdict(body),
+        "checks": evidence.checks(body, slices),
+        "table_heading": wording.table_heading(body),
+        "strengths": presenting.strengths(body),
         "looks": presenting.looks_figure(body),
-        "tie_percent": presenting.percent(body["tie_rate"]),
-        "both_bad_percent": presenting.percent(body["both_bad_share"]),
+        "leaders": presenting.leaders_by_slice(body, slices),
+        "counts": wording.counts(body),
         "vote_url": request.build_absolute_uri(reverse("landing")),
     }
-    return _page(request, "dashboard/overview.html", round_, body, context)
+    return render(request, "dashboard/overview.html", context)
 
 
 def decided_level(round_: Round) -> str:
     """What the verdict is about: with matched samplers only checkpoints are comparable."""
     return "checkpoint" if round_.match_sampler else "candidate"
+
+
+def _slices(round_: Round, level: str) -> Mapping[str, Body]:
+    """The parts of the votes that the checks look at; fitted together with the whole by `current_figures`."""
+    codes = ("ja", "en", "all" + presenting.WITHOUT_INSIDERS)
+    found = Figures.objects.filter(round=round_, level=level, slice__in=codes)
+    return {one.slice: one.body for one in found}
 
 
 @require_GET
@@ -64,41 +98,46 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
     body = current_figures(round_, level=level, slice=slice_)
     context = {
         "nav": "leaderboard",
+        "round": round_,
+        "body": body,
         "level": level,
+        "slice": slice_,
         "slice_code": slice_.removesuffix(presenting.WITHOUT_INSIDERS),
+        "insiders_out": slice_.endswith(presenting.WITHOUT_INSIDERS),
         "levels": presenting.LEVELS,
         "slices": presenting.SLICES,
-        "insiders_out": request.GET.get("insiders") == "out",
-        "rows": [row for group in presenting.groups(body) for row in group["rows"]],
-        "axis": presenting.safe(presenting.cells.axis(presenting.axis_of(body["rows"]))),
-        "heat": presenting.heat(body),
-        "title": wording.headline(body),
+        "heading": wording.board_heading(body, level=level, slice_=slice_),
+        "strengths": presenting.strengths(body),
+        "matrix": presenting.matrix(body),
+        "matrix_heading": wording.matrix_heading(body),
+        "most_in_matrix": presenting.MOST_IN_MATRIX,
     }
-    return _page(request, "dashboard/leaderboard.html", round_, body, context)
+    return render(request, "dashboard/leaderboard.html", context)
 
 
 def _chosen(request: HttpRequest) -> tuple[str, str]:
     level, slice_ = request.GET.get("level", "candidate"), request.GET.get("slice", "all")
-    if level not in presenting.LEVELS or slice_ not in presenting.SLICES:
-        raise Http404
-    return level, slice_ + presenting.WITHOUT_INSIDERS if request.GET.get("insiders") == "out" else slice_
+    if level not in presenting.LEVELS or slice_ not in presenting.ALL_SLICES:
+        raise Http404(f"There is no ranking of level {level!r} on slice {slice_!r}.")
+    return level, slice_
 
 
 @require_GET
 @dashboard_required
-def download(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
-    """The strengths as CSV or as a drawing with literal colours."""
+def download(request: HttpRequest, slug: str, figure: str, kind: str) -> HttpResponse:
+    """A figure as CSV or as a drawing with literal colours."""
     round_ = get_object_or_404(Round, slug=slug)
     level, slice_ = _chosen(request)
     body = current_figures(round_, level=level, slice=slice_)
-    source = f"{round_.slug}, {slice_}, {body['votes']} votes{' (simulated)' if round_.kind == 'simulated' else ''}"
+    source = downloads.source(round_, body, slice_)
     if kind == "svg":
-        drawing = presenting.forest_drawing(body, wording.rows_title(body))
-        response = HttpResponse(drawing.file(f"Rating points, 95% intervals. {source}"), content_type="image/svg+xml")
+        made = downloads.drawing(figure, body, source=source)
+        response = HttpResponse(made, content_type="image/svg+xml")
     else:
-        response = HttpResponse(f"# {source}\n", content_type="text/csv; charset=utf-8")
-        csv.writer(response).writerows(presenting.csv_rows(body))
-    response["Content-Disposition"] = f'attachment; filename="{round_.slug}-{level}-{slice_}.{kind}"'
+        made = downloads.table(figure, body, source=source)
+        response = HttpResponse(made, content_type="text/csv; charset=utf-8")
+    name = f"{round_.slug}-{figure}-{level}-{slice_}.{kind}"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
@@ -107,24 +146,48 @@ def download(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
 @dashboard_required
 def plans(request: HttpRequest) -> HttpResponse:
     """All plans; htmx asks for the fragment while one is running."""
-    found = [(plan, plan_progress(plan)) for plan in Plan.objects.order_by("-id")[:20]]
-    context = {"nav": "plans", "plans": found, "running": any(plan.state == "running" for plan, _ in found)}
-    if request.headers.get("HX-Request"):
-        return render(request, "dashboard/_plans.html", context)
-    return _page(request, "dashboard/plans.html", None, None, context)
+    found = [_progress(plan) for plan in Plan.objects.order_by("-id")[:20]]
+    found.sort(key=lambda one: one["plan"].state != Plan.State.RUNNING)
+    running = [one for one in found if one["plan"].state == Plan.State.RUNNING]
+    context: dict[str, Any] = {
+        "nav": "plans",
+        "plans": found,
+        "running": running,
+        "workers": heartbeat.workers() if running else [],
+        "heading": wording.plans_heading([(one["plan"].name, one["progress"]) for one in running]),
+    }
+    fragment = bool(request.headers.get("HX-Request"))
+    return render(request, "dashboard/_plans.html" if fragment else "dashboard/plans.html", context)
+
+
+def _progress(plan: Plan) -> dict[str, Any]:
+    progress = plan_progress(plan)
+    return {
+        "plan": plan,
+        "progress": progress,
+        "percent": f"{100 * progress.done / progress.total:.0f}%" if progress.total else "–",
+        "left": wording.duration(progress.seconds_left),
+    }
 
 
 @require_GET
 @dashboard_required
 def first_steps(request: HttpRequest) -> HttpResponse:
+    done = [
+        PromptSet.objects.count(),
+        Candidate.objects.count(),
+        Response.objects.count(),
+        Round.objects.exclude(state=Round.State.DRAFT).count(),
+    ]
     context = {
         "nav": "start",
-        "candidates": Candidate.objects.count(),
-        "prompt_sets": PromptSet.objects.count(),
-        "responses": Response.objects.count(),
-        "rounds": Round.objects.exclude(state="draft").count(),
+        "prompt_sets": done[0],
+        "candidates": done[1],
+        "responses": done[2],
+        "rounds": done[3],
+        "next_step": next((k for k, n in enumerate(done, 1) if not n), 5),
     }
-    return _page(request, "dashboard/first_steps.html", None, None, context)
+    return render(request, "dashboard/first_steps.html", context)
 
 
 @require_GET
@@ -132,11 +195,3 @@ def first_steps(request: HttpRequest) -> HttpResponse:
 @dashboard_required
 def strip(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/_strip.html", {"status": status.now()})
-
-
-def _page(
-    request: HttpRequest, template: str, round_: Round | None, body: dict[str, Any] | None, context: dict[str, Any]
-) -> HttpResponse:
-    rounds = Round.objects.exclude(state=Round.State.DRAFT).order_by("-opened_at")[:20]
-    common = {"round": round_, "body": body, "rounds": rounds, "status": status.now()}
-    return render(request, template, {**common, **context})

@@ -1,146 +1,232 @@
-"""Sentences of the dashboard, computed from the same numbers as the figures under them."""
+"""The sentences of the dashboard, each computed from the figures that stand beside it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ranking.plots.svg import count, percent
 
-FEW_PER_CANDIDATE = 30
+Body = dict[str, Any]
+P_ASKED = 0.95
+FEW_VOTERS = 8
+LOOKS_IN_A_ROW = 5
+VOTES_EACH = 100
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of "before you decide": kind yes, mind, no or open."""
-
-    kind: str
-    name: str
-    detail: str
-    href: str = ""
+class Verdict(NamedTuple):
+    heading: str
+    finding: str  # the second line of the heading, may be empty
+    lede: str
 
 
-def plural(n: int, one: str, many: str = "") -> str:
-    return f"{count(n)} {one if n == 1 else many or one + 's'}"
+def plural(number: float, one: str, many: str = "") -> str:
+    return f"{count(number)} {one if round(number) == 1 else many or one + 's'}"
 
 
-def headline(body: dict[str, Any]) -> str:
-    """The finding, as a title. "No separable winner yet" is a finding too."""
-    verdict = body["verdict"]
-    state, leader, sure = verdict["state"], verdict["leader"], percent(verdict["p_best"])
+def verdict(body: Body) -> Verdict:
+    state = body["verdict"]["state"]
     if state == "no_votes":
-        return "No votes yet"
+        return _no_votes(body)
     if state == "more_voters":
-        return "More voters needed: this is one person’s taste so far"
-    if state == "named":
-        return f"{leader} is the one to release: {sure} to be the best"
-    if state == "leads":
-        return f"{leader} leads: {sure} to be the best"
-    low = verdict["votes_needed_low"]
-    if verdict["limits"] == "voters":
-        return "No separable winner yet: more voters are needed"
-    if verdict["limits"] == "prompts":
-        return "No separable winner yet: more prompts are needed"
-    return f"No separable winner yet: about {count(low)} more votes" if low else "No separable winner yet"
+        return _more_voters(body)
+    if state in ("leads", "named"):
+        return _leads(body)
+    return _no_winner(body)
 
 
-def lede(body: dict[str, Any]) -> str:
-    verdict = body["verdict"]
-    state, leader, second = verdict["state"], verdict["leader"], verdict["second"]
-    if state == "no_votes":
-        return "Share the link of the voting page. Strengths are shown from the first vote, with how sure they are."
-    if state == "more_voters":
+def _no_votes(body: Body) -> Verdict:
+    ready = plural(len(body["rows"]), "candidate is", "candidates are")
+    return Verdict(
+        "No votes yet",
+        "",
+        f"{ready} ready, none has been compared. Strengths appear with the first vote; "
+        "a probability to be the best needs at least two voters.",
+    )
+
+
+def _more_voters(body: Body) -> Verdict:
+    first, voters, prompts = body["verdict"]["leader"], body["voters"], body["prompts"]
+    if voters <= 1:
+        said = f"{first} stands highest for the one voter so far" if first else "There is one voter so far"
+        why = "whether others agree can’t be told from one person, so no probability is given."
+        return Verdict("More voters needed:", f"all {plural(body['votes'], 'vote')} are one person’s", f"{said}; {why}")
+    said = f"{first} stands highest" if first else "The votes are few"
+    seen = f"{plural(voters, 'voter')} on {plural(prompts, 'prompt')}"
+    return Verdict(
+        "More voters needed",
+        "",
+        f"{said}, but {plural(body['votes'], 'vote')} by {seen} don’t carry a probability yet.",
+    )
+
+
+def _no_winner(body: Body) -> Verdict:
+    found = body["verdict"]
+    leads = found["leader"] and found["p_best"] is not None
+    lede = f"{found['leader']} stands highest with {percent(found['p_best'])} to be the best" if leads else ""
+    if leads and found["p_best"] >= P_ASKED:
+        lede += f"; {steadiness(body)}."
+    elif leads:
+        lede += f"; the round asks for {percent(P_ASKED)}."
+        lede += f" {found['second']} could still be it." if found["second"] else ""
+    return Verdict("No separable winner yet:", _missing(body), f"{lede} {_advice(body)}".strip())
+
+
+def _missing(body: Body) -> str:
+    """What it takes, as a range where there is one."""
+    found = body["verdict"]
+    if found["limits"] in ("voters", "prompts"):
+        return f"more {found['limits']} needed"
+    low, high = found["votes_needed_low"], found["votes_needed_high"]
+    if not low:
+        return "more votes needed"
+    if high and rounded(high) > rounded(low):
+        return f"about {count(rounded(low))} to {count(rounded(high))} more votes"
+    return f"about {count(rounded(low))} more votes" + ("" if high else ", or far more")
+
+
+def _advice(body: Body) -> str:
+    limits = body["verdict"]["limits"]
+    if limits == "voters":
         return (
-            f"{leader} is ahead in the eyes of one voter. How sure that is cannot be said before somebody else votes: "
-            "people differ in taste more than votes differ by chance."
+            f"More votes by the same people would help little: {plural(body['voters'], 'voter')} of unlike taste "
+            f"and activity weigh as {count(body['k_eff_voters'])}."
         )
-    beats = f"It beats the second, {second}, with {percent(verdict['p_beats_second'])} probability." if second else ""
-    if state in ("named", "leads"):
-        few = " These few people like it: confirm it with new voters." if verdict["few_voters"] else ""
-        return f"{beats} The choice was made on these prompts, so confirm it on prompts that it has never seen.{few}"
+    if limits == "prompts":
+        return (
+            f"More votes on the same prompts would help little: {plural(body['prompts'], 'prompt')} "
+            f"weigh as {count(body['k_eff_prompts'])}."
+        )
+    return ""
+
+
+def rounded(votes: float) -> int:
+    """Two leading digits: a forecast of votes is an order of magnitude."""
+    step = 10 ** max(len(str(round(votes))) - 2, 0)
+    return max(round(votes / step), 1) * step
+
+
+def _leads(body: Body) -> Verdict:
+    found = body["verdict"]
+    sure = f"{percent(found['p_best'])} to be the best"
+    lede = ""
+    if found["second"] and found["p_beats_second"] is not None:
+        ahead = found["lead_elo"] or 0
+        lede = f"It beats the second, {found['second']}, with {percent(found['p_beats_second'])} probability"
+        lede += f" and stands {plural(ahead, 'rating point')} above it." if round(ahead) >= 1 else "."
+    if found["state"] == "leads":
+        lede += f" {steadiness(body).capitalize()}."
+    if found["few_voters"]:
+        heading = f"These {plural(body['voters'], 'voter')} like {found['leader']} best:"
+        lede += (
+            f" They weigh as {count(body['k_eff_voters'])} only: confirm it with new voters before you release."
+        )
+        return Verdict(heading, sure, lede.strip())
+    lede += " The choice was made on these prompts, so confirm it on prompts that it has never seen."
+    return Verdict(f"{found['leader']} leads:", sure, lede.strip())
+
+
+def looks_held(body: Body) -> int:
+    """At how many looks in a row, up to the last, the same leader had the probability that is asked for."""
+    held = 0
+    looks = body["looks"]
+    for look in reversed(looks):
+        if look["leader"] != looks[-1]["leader"] or look["p_best"] < P_ASKED:
+            break
+        held += 1
+    return held
+
+
+def steadiness(body: Body) -> str:
+    held = min(looks_held(body), LOOKS_IN_A_ROW)
     return (
-        f"{leader} is ahead with {percent(verdict['p_best'])} to be the best; a winner needs 95% at five looks in a "
-        f"row. {beats} {limits(body)}".strip()
+        f"it is named once {percent(P_ASKED)} holds at {LOOKS_IN_A_ROW} looks in a row, "
+        f"{held} so far, with {VOTES_EACH} votes or more for it and for the second"
     )
 
 
-def limits(body: dict[str, Any]) -> str:
-    """What would help most, in words, as a range where there is one."""
-    verdict = body["verdict"]
-    low, high = verdict["votes_needed_low"], verdict["votes_needed_high"]
-    what = {
-        "voters": "What limits it is the number of voters: more votes of the same people help little.",
-        "prompts": "What limits it is the number of prompts: more votes on the same ones help little.",
-        "votes": "What limits it is the number of votes.",
-    }.get(verdict["limits"] or "", "")
-    if low is None:
-        return what
-    if high is None:
-        return f"{what} About {count(low)} more votes, if new voters and prompts come with them; the same ones may never settle it."
-    span = f"{count(low)} to {count(high)}" if high > low else count(low)
-    return f"{what} About {span} more votes may settle it."
+def table_heading(body: Body) -> str:
+    state, leader = body["verdict"]["state"], body["verdict"]["leader"]
+    if state == "no_votes":
+        return "The candidates"
+    if state == "more_voters" or not leader:
+        return "Strengths so far, without a probability"
+    open_ = sum(row["group"] == "not_distinguishable" for row in body["rows"])
+    if not open_:
+        return "No other candidate is likely to be the best"
+    others = plural(open_, "other can’t be told from it", "others can’t be told from it")
+    return f"{leader} stands highest; {others} yet"
 
 
-def checks(body: dict[str, Any]) -> list[Check]:
-    """Only what is really computed; in the order in which a maintainer asks."""
-    verdict = body["verdict"]
-    if verdict["state"] == "no_votes":
-        return []
-    return [*_sure(body), *_voters(body), *_connected(body), *_ties(body), *_sides(body)]
+def looks_heading(body: Body) -> str:
+    looks = body["looks"]
+    if not looks:
+        return "P(best) over votes appears with the first look"
+    last, held = looks[-1], looks_held(body)
+    if held:
+        since = count(looks[-held]["votes"])
+        return f"{last['leader']} passed {percent(P_ASKED)} at {since} votes and stayed above"
+    return f"{last['leader']} is ahead and not there yet: {percent(last['p_best'])}, and {percent(P_ASKED)} is asked for"
 
 
-def _sure(body: dict[str, Any]) -> list[Check]:
-    p = body["verdict"]["p_best"]
-    if p is None:
-        return [Check("no", "Not sure at all yet", "one voter, or prompts of one kind only")]
-    detail = f"{percent(p)} to be the best, 95% asked for"
-    if body["verdict"]["state"] == "named":
-        return [Check("yes", "Sure enough", f"{detail}, five looks in a row", "#p-best")]
-    return [Check("no" if p < 0.95 else "open", "Not sure enough" if p < 0.95 else "Sure at this look", detail, "#p-best")]
+def board_heading(body: Body, *, level: str, slice_: str) -> str:
+    where = {"ja": "In Japanese ", "en": "In English "}.get(slice_.split("-")[0], "")
+    if body["verdict"]["state"] == "no_votes":
+        return f"{where}no votes yet".capitalize() if not where else f"{where}no votes yet"
+    rows = [row for row in body["rows"] if row["theta"] is not None]
+    if not rows:
+        return f"No strengths yet for {level}s"
+    first = rows[0]
+    if first["p_best"] is None:
+        return f"{where}{first['label']} stands highest; no probability yet"
+    return f"{where}{first['label']} stands highest: {percent(first['p_best'])} to be the best"
 
 
-def _voters(body: dict[str, Any]) -> list[Check]:
-    detail = (
-        f"{plural(body['voters'], 'voter')} weigh as {body['k_eff_voters']:.0f}, "
-        f"{plural(body['prompts'], 'prompt')} as {body['k_eff_prompts']:.0f}"
-    )
-    few = body["k_eff_voters"] < 8
-    return [Check("mind" if few else "yes", "Few voters carry it" if few else "Enough different voters", detail)]
+def matrix_heading(body: Body) -> str:
+    """Who wins against whom, counted over the first row's pairs that have been met."""
+    rates: Sequence[Sequence[float | None]] = body["win_rate"]
+    met = [rate for rate in rates[0] if rate is not None] if rates else []
+    if not met:
+        return "Win rates appear with the first votes"
+    won, label = sum(rate > 0.5 for rate in met), body["rows"][0]["label"]
+    if won == len(met):
+        return f"{label} wins more often than it loses against all {len(met)} it has met"
+    return f"{label} wins more often than it loses against {won} of the {len(met)} it has met"
 
 
-def _connected(body: dict[str, Any]) -> list[Check]:
-    if body["islands"] > 1:
-        return [Check("no", "Not all comparable", f"{body['islands']} groups of candidates never met", "#candidates")]
-    weak = [row["label"] for row in body["rows"] if row["votes"] < FEW_PER_CANDIDATE and not row["retired"]]
-    if weak:
-        return [Check("mind", f"{plural(len(weak), 'candidate')} with few votes", f"fewer than {FEW_PER_CANDIDATE} each")]
-    return [Check("yes", "Pairs all connected", "every candidate can be compared with every other")]
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return "less than a minute"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{round(hours / 24)} days"
 
 
-def _ties(body: dict[str, Any]) -> list[Check]:
-    p = body.get("tie_p_value")
-    share = percent(body["tie_rate"])
-    if p is not None and p < 0.01:
-        return [Check("mind", "Tie rates differ", f"{share} of votes; some candidates tie more than their strength explains")]
-    return [Check("yes", "Ties fall evenly", f"{share} of votes, both bad among them")] if body["tie_rate"] else []
+def plans_heading(running: Sequence[tuple[str, Any]]) -> str:
+    """`running`: name and generation.queries.Progress of each running plan."""
+    if not running:
+        return "No plan is running"
+    if len(running) > 1:
+        left = sum(progress.pending + progress.leased for _, progress in running)
+        return f"{len(running)} plans are running: {plural(left, 'response')} to go"
+    name, progress = running[0]
+    if progress.seconds_left is None:
+        return f"{name}: {plural(progress.pending + progress.leased, 'response')} to go, none made for five minutes"
+    return f"{name}: done in about {duration(progress.seconds_left)}"
 
 
-def _sides(body: dict[str, Any]) -> list[Check]:
-    if body.get("left_share") is None:
-        return []
-    return [Check("open", "Left answer chosen", f"{100 * body['left_share']:.1f}% of decided votes; sides are random")]
-
-
-def rows_title(body: dict[str, Any]) -> str:
-    groups = [row["group"] for row in body["rows"]]
-    rivals = groups.count("not_distinguishable")
-    if not body["votes"]:
-        return f"{plural(len(groups), 'candidate')} wait for their first vote"
-    if body["one_voter"]:
-        return "Strengths in the eyes of one voter"
-    leader = body["rows"][0]["label"] if body["rows"] else ""
-    if not rivals:
-        return f"No other candidate is likely to be better than {leader}"
-    return f"{leader} is ahead; {plural(rivals, 'other')} cannot be told from it yet"
-
-
+def counts(body: Body) -> list[tuple[str, str]]:
+    """What came with the votes."""
+    made = [
+        ("Ties, both bad among them", percent(body["tie_rate"])),
+        ("Both bad", percent(body["both_bad_share"])),
+        ("Left answer chosen, of decided votes", percent(body["left_share"])),
+    ]
+    more = [("Skipped", "skips"), ("Could not judge", "cannot_judge"), ("Reported", "reports")]
+    return made + [(name, count(body[key] or 0)) for name, key in more]

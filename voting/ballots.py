@@ -48,6 +48,7 @@ class Recorded:
 
     token: uuid.UUID
     outcome: str
+    round_id: int
     replay: bool = False
 
 
@@ -88,20 +89,20 @@ def cast(
                 "ui_language": ui_language[:2],
             },
         )
-        if cursor.fetchone():
-            return Recorded(token, outcome)
-    state, recorded = _already(token, voter)
+        if row := cursor.fetchone():
+            return Recorded(token, outcome, row[0])
+    state, recorded, round_id = _already(token, voter)
     if state == "voted" and recorded:
-        return Recorded(token, recorded, replay=True)
+        return Recorded(token, recorded, round_id, replay=True)
     raise Expired("This pair takes no votes any more.")
 
 
-def _already(token: uuid.UUID, voter: Known) -> tuple[str, str | None]:
-    """(state, recorded outcome) of a comparison of this voter. Absent and another voter's are one NotFound."""
+def _already(token: uuid.UUID, voter: Known) -> tuple[str, str | None, int]:
+    """(state, recorded outcome, round) of a comparison of this voter. Absent and another voter's are one NotFound."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT c.state, v.outcome FROM voting_comparison c
+            SELECT c.state, v.outcome, c.round_id FROM voting_comparison c
               LEFT JOIN voting_vote v ON v.comparison_id = c.id AND v.undone_at IS NULL
              WHERE c.token = %s AND c.voter_id = %s
             """,
@@ -110,7 +111,7 @@ def _already(token: uuid.UUID, voter: Known) -> tuple[str, str | None]:
         row = cursor.fetchone()
     if row is None:
         raise NotFound("There is no such pair.")
-    return row[0], row[1]
+    return row[0], row[1], row[2]
 
 
 _LAST = f"""
@@ -126,7 +127,7 @@ def last(*, voter: Known) -> Recorded | None:
     with connection.cursor() as cursor:
         cursor.execute(_LAST, {"voter": voter.id})
         row = cursor.fetchone()
-    return Recorded(row[3], row[2]) if row and row[5] else None
+    return Recorded(row[3], row[2], row[4]) if row and row[5] else None
 
 
 _UNDO = f"""

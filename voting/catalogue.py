@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -88,9 +89,9 @@ def forget() -> None:
     _known, _polled_at = {}, float("-inf")
 
 
-def _live(row: tuple[object, ...]) -> Live:
-    *head, question_ja, question_en, version, policy_version, stale, floor = row
-    return Live(*head, {"ja": question_ja, "en": question_en}, version, policy_version, stale, floor)  # type: ignore[arg-type]
+def _live(row: tuple[Any, ...]) -> Live:
+    columns = [field.name for field in fields(Live)]
+    return Live(**dict(zip(columns, [*row[:6], {"ja": row[6], "en": row[7]}, *row[8:]], strict=False)))
 
 
 def _filled(live: Live, known: Live | None) -> Live:

@@ -28,8 +28,10 @@ _CHECKS = {
          WHERE v.undone_at IS NULL AND c.state <> 'voted'""",
     "comparisons whose answers are not the candidates at lo and hi": """
         SELECT count(*) FROM voting_comparison c
-          JOIN generation_response l ON l.id = CASE WHEN c.lo_is_left THEN c.left_response_id ELSE c.right_response_id END
-          JOIN generation_response h ON h.id = CASE WHEN c.lo_is_left THEN c.right_response_id ELSE c.left_response_id END
+          JOIN generation_response l ON l.id =
+               CASE WHEN c.lo_is_left THEN c.left_response_id ELSE c.right_response_id END
+          JOIN generation_response h ON h.id =
+               CASE WHEN c.lo_is_left THEN c.right_response_id ELSE c.left_response_id END
           JOIN voting_roundcandidate lo ON lo.round_id = c.round_id AND lo.position = c.lo
           JOIN voting_roundcandidate hi ON hi.round_id = c.round_id AND hi.position = c.hi
          WHERE c.kind <> 'gold' AND (l.candidate_id <> lo.candidate_id OR h.candidate_id <> hi.candidate_id

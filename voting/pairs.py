@@ -142,8 +142,9 @@ INSERT INTO voting_comparison (token, round_id, voter_id, prompt_id, left_respon
                                lo_is_left, kind, state, policy_version, propensity, expires_at)
 SELECT n.token, r.id, %(voter)s, n.prompt, n.left_response, n.right_response, n.lo, n.hi,
        n.lo_is_left, 'normal', 'open', n.version, n.propensity, now() + interval '{LIFETIME}'
-  FROM unnest(%(tokens)s::uuid[], %(rounds)s::bigint[], %(prompts)s::bigint[], %(lefts)s::bigint[], %(rights)s::bigint[],
-              %(los)s::int[], %(his)s::int[], %(lo_is_left)s::bool[], %(versions)s::int[], %(propensities)s::float8[])
+  FROM unnest(%(tokens)s::uuid[], %(rounds)s::bigint[], %(prompts)s::bigint[],
+              %(lefts)s::bigint[], %(rights)s::bigint[], %(los)s::int[],
+              %(his)s::int[], %(lo_is_left)s::bool[], %(versions)s::int[], %(propensities)s::float8[])
        WITH ORDINALITY
        AS n(token, round, prompt, left_response, right_response, lo, hi, lo_is_left, version, propensity, place)
   JOIN r ON r.id = n.round

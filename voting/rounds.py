@@ -57,7 +57,8 @@ def open_round(
     )
     if not prompts:
         raise VotingError(
-            f"No prompt of {_names(prompt_sets)} is in {' or '.join(languages)}. Import prompts, or name other languages."
+            f"No prompt of {_names(prompt_sets)} is in {' or '.join(languages)}. "
+            " Import prompts, or name other languages."
         )
     with transaction.atomic():
         round_ = Round.objects.create(

@@ -44,7 +44,7 @@ def read(pairs: Iterable[Own]) -> dict[int, Shown]:
         cursor.execute(_SHOWN, [ids])
         # Raw SQL: jsonb arrives as text.
         return {
-            row[0]: Shown(json.loads(row[1]), *row[2:5], json.loads(row[5]), row[6])
+            row[0]: Shown._make((json.loads(row[1]), *row[2:5], json.loads(row[5]), row[6]))
             for row in cursor.fetchall()
         }
 
@@ -85,10 +85,11 @@ def strip(recorded: Recorded | None, *, sent: str | None = None) -> dict[str, An
     if recorded is None:
         return None
     differs = sent is not None and sent != recorded.outcome
+    live = catalogue.rounds().get(recorded.round_id)
     return {
         "outcome": recorded.outcome,
         "token": str(recorded.token),
-        "undo": True,
+        "undo": live is not None and live.open,
         "replay": recorded.replay,
         "recorded_as": recorded.outcome if differs else None,
     }

@@ -1,1 +1,1 @@
-"""SVG drawn on the server: class names only, coloured by static/css/dashboard.css, so a strict CSP holds. No ORM here."""
+"""SVG drawn on the server: class names only, coloured by static/css/dashboard.css. No ORM here."""

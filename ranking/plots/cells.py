@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from ranking.plots.svg import Svg, scale, signed, ticks
 
@@ -11,26 +12,28 @@ ROOM = 4  # per cent kept free at each end, so that no mark is cut
 
 
 class Axis:
-    """A common scale for the rows of one table."""
+    """A common scale for the rows of one table; it always holds zero and is at least `least` wide."""
 
-    def __init__(self, values: Sequence[float], *, most_ticks: int = 5) -> None:
+    def __init__(self, values: Sequence[float], *, least: float = 20, most_ticks: int = 4) -> None:
         low, high = min([*values, 0.0]), max([*values, 0.0])
-        if high - low < 20:
-            low, high = low - 10, high + 10
+        if high - low < least:
+            low, high = (0.0, least) if values and low >= 0 else (low - least / 2, high + least / 2)
         self.low, self.high = low, high
         self.ticks = ticks(low, high, most=most_ticks)
         self.place = scale(low, high, ROOM, 100 - ROOM)
 
 
-def axis(of: Axis) -> str:
+def axis(of: Axis, form: Callable[[float], str] = signed) -> str:
     drawing = Svg(320, 26, in_percent=True, css="cell")
     for tick in of.ticks:
-        drawing.text(of.place(tick), 14, signed(tick), "ax", "middle")
+        drawing.text(of.place(tick), 14, form(tick), "ax", "middle")
         drawing.line(of.place(tick), 20, of.place(tick), 26, "grid" if tick else "base")
     return drawing.inline()
 
 
-def interval(of: Axis, low: float, middle: float, high: float, *, lead: bool = False, mark: float | None = None) -> str:
+def interval(
+    of: Axis, low: float, middle: float, high: float, *, lead: bool = False, mark: float | None = None
+) -> str:
     """Estimate and interval on the common scale; `mark`: a dotted line, such as the leader's estimate."""
     drawing, css = Svg(320, HEIGHT, in_percent=True, css="cell"), "lead" if lead else "rest"
     for tick in of.ticks:
@@ -40,6 +43,14 @@ def interval(of: Axis, low: float, middle: float, high: float, *, lead: bool = F
     drawing.line(of.place(low), HEIGHT / 2, of.place(high), HEIGHT / 2, f"ci {css}")
     drawing.dot(of.place(middle), HEIGHT / 2, 5 if lead else 4, f"pt {css}")
     return drawing.inline()
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """The 95% interval of a share of n."""
+    z = 1.96
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def bar(share: float, *, lead: bool = False, goal: float | None = None) -> str:

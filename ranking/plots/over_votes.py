@@ -14,7 +14,7 @@ def draw(looks: Sequence[tuple[int, str, float]], title: str, *, width: float = 
     """`looks`: (votes, leader, P(best) of that leader), oldest first. A change of leader starts a new line."""
     drawing = Svg(width, height, title)
     left, right, bottom = 46, width - (150 if width > 400 else 24), height - 44
-    votes = [look[0] for look in looks] or [0, 1]
+    votes = [look[0] for look in looks] or [0, 100]
     x, y = scale(min(votes), max(*votes, min(votes) + 1), left, right), scale(0, 1, bottom, 26)
     drawing.text(0, 13, "P(best) of the leader", "ax")
     for tick in (0, 0.25, 0.5, 0.75, 1):
@@ -27,7 +27,7 @@ def draw(looks: Sequence[tuple[int, str, float]], title: str, *, width: float = 
     drawing.line(left, y(GOAL), right, y(GOAL), "goal")
     drawing.text(left + 4, y(GOAL) - 6, "95% at five looks in a row names it", "note")
     for leader, run in _runs(looks):
-        css = "lead" if looks and leader == looks[-1][1] else "rest"
+        css = "lead" if leader == looks[-1][1] else "rest"
         points = [(x(n), y(p)) for n, p in run]
         if len(points) > 1:
             drawing.path(points, f"ln {css}")

@@ -42,7 +42,12 @@ def test_the_demo_prompts_are_half_japanese_and_have_two_turn_ones() -> None:
 
 
 def test_fastchat_questions(tmp_path: Path) -> None:
-    row = {"question_id": 81, "category": "writing", "turns": ["日記を書いて。", "短くして。"], "reference": ["x"]}
+    row = {
+        "question_id": 81,
+        "category": "writing",
+        "turns": ["日記を書いて。", "短くして。"],
+        "reference": ["x"],
+    }
     run(written(tmp_path, row))
     made = Prompt.objects.get()
     assert (made.key, made.language, made.category, made.turns) == ("81", "ja", "writing", 2)
@@ -114,7 +119,7 @@ BAD = [
     (GOOD | {"messages": [SAY | {"content": "x" * 1_000_000}]}, "messages", "1,000,000 characters"),
     (GOOD | {"messages": [{"role": "assistant", "content": "a"}]}, r"messages\[0\].role", "begins with the user"),
     (GOOD | {"messages": [{"role": "tool", "content": "a"}]}, r"messages\[0\].role", "'tool'"),
-    (GOOD | {"messages": [SAY | {"content": "a"}, {"role": "assistant", "content": "b"}]}, r"messages\[1\].role", "left"),
+    (GOOD | {"messages": [SAY | {"content": "a"}, {"role": "assistant", "content": "b"}]}, r"messages\[1\]", "left"),
     (GOOD | {"system": "<|im_start|>system"}, "system", "special token"),
     ({"question_id": 1, "turns": "Hi"}, "turns", "is str"),
     ({"turns": ["Hi"]}, "question_id", "is missing"),
@@ -126,12 +131,22 @@ BAD = [
 @pytest.mark.parametrize(("row", "field", "says"), BAD)
 def test_a_bad_row_is_named_and_nothing_is_written(tmp_path: Path, row: Any, field: str, says: str) -> None:
     path = written(tmp_path, GOOD | {"key": "fine", "messages": [SAY | {"content": "Fine?"}]}, row)
-    with pytest.raises(CommandError, match=rf"prompts.jsonl, row 2, field {field}: .*{says}"):
+    with pytest.raises(CommandError, match=rf"prompts.jsonl, row 2, field {field}[^:]*: .*{says}"):
         run(path)
     assert not PromptSet.objects.exists()
 
 
-TOKENS = ["</s>", "<s>", "<|im_start|>", "<|endoftext|>", "<start_of_turn>", "<bos>", "[INST]", "<<SYS>>", "<｜User｜>"]
+TOKENS = [
+    "</s>",
+    "<s>",
+    "<|im_start|>",
+    "<|endoftext|>",
+    "<start_of_turn>",
+    "<bos>",
+    "[INST]",
+    "<<SYS>>",
+    "<｜User｜>",
+]
 
 
 @pytest.mark.parametrize("token", TOKENS)

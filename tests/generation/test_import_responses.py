@@ -18,7 +18,9 @@ SEED = sorted(Path("../shared/data/shisa-v1/gen").glob("*.json"))
 needs_seed = pytest.mark.skipif(not SEED, reason="the seed team's data (../shared/data/shisa-v1) is not here")
 
 
-def seed_row(task: int = 1, lang: str = "en", user: str = "Hi?", response: str = "Hello.", **task_fields: Any) -> dict:
+def seed_row(
+    task: int = 1, lang: str = "en", user: str = "Hi?", response: str = "Hello.", **task_fields: Any
+) -> dict:
     chat = [("system", "Be kind."), ("user", user), ("assistant", response)]
     return {
         "chat": [{"role": role, "content": content} for role, content in chat],
@@ -121,10 +123,16 @@ def test_a_bad_file_is_named(tmp_path: Path, name: str, data: str, says: str) ->
 
 def dumped(folder: Path) -> Path:
     """A dump of two candidates' answers to one prompt, one of them empty."""
-    checkpoint = factories.make_checkpoint("base", source="path", location="wheel:x", output_terms="Apache-2.0")
+    checkpoint = factories.make_checkpoint(
+        "base", source="path", location="wheel:x", output_terms="Apache-2.0"
+    )
     prompt = factories.make_prompt(factories.make_prompt_set("demo"), key="k", text="Hi?")
     for label, text in (("one", "Hello."), ("two", "")):
-        settings = {"sampler": {"temperature": 0.1 + len(text)}, "template": "preset:gemma-plain", "system": "S"}
+        settings = {
+            "sampler": {"temperature": 0.1 + len(text)},
+            "template": "preset:gemma-plain",
+            "system": "S",
+        }
         candidate = factories.make_candidate(label, checkpoint, **settings)
         turns = [{"text": text, "tokens": 3, "finish": "stop"}]
         factories.make_response(candidate, prompt, turns=turns, seed=2**62)

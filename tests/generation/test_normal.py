@@ -23,7 +23,14 @@ def test_equal_to_a_reader(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("3.5", "35"), ("He can", "He can't"), ("ab c", "a bc"), ("はい", "いいえ"), ("!", ""), ("Polish", "polish")],
+    [
+        ("3.5", "35"),
+        ("He can", "He can't"),
+        ("ab c", "a bc"),
+        ("はい", "いいえ"),
+        ("!", ""),
+        ("Polish", "polish"),
+    ],
 )
 def test_not_equal_to_a_reader(one: str, other: str) -> None:
     assert normal_form(one) != normal_form(other)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from generation import announcing, heartbeat, jobs, plans, pump, stopping
 from generation.models import Checkpoint, Job, Manifest, Response
 from tests import factories
-from tests.generation.making import make_plan, make_tiny_checkpoint
+from tests.generation.making import claim, make_plan, make_tiny_checkpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +38,9 @@ def test_it_answers_everything_and_says_what_made_it(tiny: Checkpoint) -> None:
     two_turns = make_plan(n_prompts=1, candidates=[candidate], messages=TWO_TURNS)
     assert pump.run(tiny.pk) == 1
     made = Response.objects.get()
-    assert len(made.turns) == len(made.html) == 2 and made.tokens <= 12 and made.seed and made.batch["rows"] == 1
+    assert (
+        len(made.turns) == len(made.html) == 2 and made.tokens <= 12 and made.seed and made.batch["rows"] == 1
+    )
     body = Manifest.objects.get().body
     assert body["sampler"]["max_new_tokens"] == 6 and body["revision"].startswith("sha256:")
     assert body["bos"]["sent"] == 1 and str(tiny.location) not in str(body)
@@ -64,15 +68,22 @@ def test_a_template_that_fails_stops_only_its_own_jobs(tiny: Checkpoint) -> None
     make_plan(n_prompts=2, candidates=[good, bad])
     assert pump.run(tiny.pk) == 2
     assert set(Response.objects.values_list("candidate", flat=True)) == {good.pk}
-    assert all("template cannot render" in job.error for job in Job.objects.all()) and Job.objects.count() == 2
+    assert (
+        all("template cannot render" in job.error for job in Job.objects.all()) and Job.objects.count() == 2
+    )
 
 
-def test_asked_to_stop_it_hands_back_what_is_not_done(tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asked_to_stop_it_hands_back_what_is_not_done(
+    tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_plan(n_prompts=20, candidates=[factories.make_candidate(checkpoint=tiny, sampler=SHORT)])
     monkeypatch.setattr(stopping, "is_asked", lambda: Response.objects.count() >= 3)
     done = pump.run(tiny.pk)
     assert 3 <= done < 20 and Response.objects.count() == done
-    assert set(Job.objects.values_list("state", "attempts")) == {("pending", 0)} and Job.objects.count() == 20 - done
+    assert (
+        set(Job.objects.values_list("state", "attempts")) == {("pending", 0)}
+        and Job.objects.count() == 20 - done
+    )
 
 
 def test_an_error_of_the_loop_hands_back_too(tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,6 +147,16 @@ def test_a_checkpoint_with_work_is_announced_once(monkeypatch: pytest.MonkeyPatc
     assert (announcing.announce(), announcing.announce()) == (1, 0)
     announcing.begun(checkpoint_id)
     assert announcing.announce() == 1 and sent == [checkpoint_id] * 2
+
+
+def test_a_checkpoint_that_a_worker_is_at_needs_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generation.tasks.generate.apply_async", lambda args, **_: None)
+    plan = make_plan(n_prompts=3)
+    job = claim(plan, limit=1)[0]
+    announcing.begun(job.checkpoint_id)
+    assert announcing.announce() == 0
+    Job.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
+    assert announcing.announce() == 1
 
 
 def test_without_redis_it_announces_all_the_same(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:

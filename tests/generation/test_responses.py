@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -52,7 +53,9 @@ def test_the_later_twin_flags_the_earlier_one_once() -> None:
 
 
 def test_the_same_answer_to_another_prompt_is_no_twin() -> None:
-    made = [factories.make_response(factories.make_candidate(), factories.make_prompt(), "Yes.") for _ in "ab"]
+    made = [
+        factories.make_response(factories.make_candidate(), factories.make_prompt(), "Yes.") for _ in "ab"
+    ]
     assert [codes(one) for one in made] == [[], []]
 
 
@@ -103,10 +106,8 @@ def store_equal_answers_at_once(candidates: list[Candidate], prompt: Prompt) -> 
         try:
             with transaction.atomic():
                 factories.make_response(candidate, prompt, "Same.")
-                try:
+                with contextlib.suppress(threading.BrokenBarrierError):
                     met.wait(timeout=1)
-                except threading.BrokenBarrierError:
-                    pass
         finally:
             connection.close()
 

@@ -28,9 +28,10 @@ Worker = subprocess.Popen[bytes]
 
 
 def environment() -> dict[str, str]:
-    database = connection.settings_dict
+    used = connection.settings_dict
+    host = used["OPTIONS"].get("host") or used["HOST"]
     return os.environ | {
-        "DATABASE_URL": f"postgresql://postgres@/{database['NAME']}?host={database['HOST']}",
+        "DATABASE_URL": f"postgresql://{used['USER']}:{used['PASSWORD']}@/{used['NAME']}?host={host}",
         "REDIS_URL": settings.REDIS_URL,
         "TORCH_THREADS": "1",
     }
@@ -68,7 +69,9 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = 90) -> None:
 def make_long_plan(folder: Path) -> Plan:
     """Enough work that a worker can be hit in the middle of it."""
     checkpoint = make_tiny_checkpoint(folder / "tiny")
-    candidate = factories.make_candidate(checkpoint=checkpoint, sampler={"max_new_tokens": 200, "temperature": 1.0})
+    candidate = factories.make_candidate(
+        checkpoint=checkpoint, sampler={"max_new_tokens": 200, "temperature": 1.0}
+    )
     return make_plan(n_prompts=60, samples=2, candidates=[candidate])
 
 

@@ -47,7 +47,7 @@ def blind_arena() -> Round:
             f"{SENTINELS['label']}-{n}",
             checkpoint,
             template=SENTINELS["template"] + str(n),
-            sampler={"temperature": 0.5, "mark": SENTINELS["sampler"] + str(n)},
+            sampler={"temperature": 0.5, "stop": [SENTINELS["sampler"] + str(n)]},
         )
         for n in range(3)
     ]
@@ -74,6 +74,7 @@ def opened(text: str) -> list[str]:
     found = []
     for run in re.findall(r"[A-Za-z0-9+/_-]{16,}", text):
         raw = run.replace("-", "+").replace("_", "/")
+        raw = raw[:-1] if len(raw) % 4 == 1 else raw
         found.append(base64.b64decode(raw + "=" * (-len(raw) % 4)).decode(errors="replace"))
     return found
 
@@ -84,7 +85,8 @@ def found_in(pages: list[str], wanted: list[str]) -> set[str]:
 
 def a_session(client: Client, n_votes: int = N_VOTES) -> list[str]:
     """Land, choose languages, vote, look at help and undo, skip and report, as a volunteer does. All that came back."""
-    seen = [everything_in(client.get("/")), everything_in(client.get("/compare"))]
+    seen = [everything_in(client.get("/")), everything_in(client.post("/languages", {"languages": "both"}))]
+    seen.append(everything_in(client.get("/compare")))
     for turn in range(n_votes):
         token = Comparison.objects.filter(state="open").order_by("id")[0].token
         outcome = ("left", "tie", "both_bad", "right")[turn % 4]
