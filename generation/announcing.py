@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from celery import current_app
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -36,6 +37,10 @@ def checkpoints_that_wait() -> list[int]:
 def send(checkpoint_id: int) -> bool:
     from generation.tasks import generate  # the task's module imports this one
 
+    if not current_app.conf.broker_url:
+        # A command or shell that never loaded the Celery app would try a broker on localhost.
+        log.info("Checkpoint %s waits for the next announcement by beat.", checkpoint_id)
+        return False
     if not heartbeat.first_to_say(f"generate:{checkpoint_id}", seconds=EXPIRES_SECONDS):
         return False
     try:

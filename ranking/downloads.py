@@ -44,7 +44,10 @@ def table(figure: str, body: Body, *, source: str) -> str:
 def _rows(figure: str, body: Body) -> list[list[Any]]:
     rows = body["rows"]
     if figure == "p-best":
-        return [["votes", "leader", "p_best"], *([o["votes"], o["leader"], o["p_best"]] for o in body["looks"])]
+        return [
+            ["votes", "leader", "p_best"],
+            *([o["votes"], o["leader"], o["p_best"]] for o in body["looks"]),
+        ]
     if figure == "win-rates":
         return [
             ["row", "column", "wins", "draws", "losses", "win_rate"],

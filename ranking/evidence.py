@@ -28,7 +28,7 @@ def checks(body: Body, slices: Mapping[str, Body]) -> list[Check]:
     """`slices`: the bodies of ja, en and all-without_insiders where there are any."""
     if body["verdict"]["state"] == "no_votes":
         return []
-    found = [
+    made = [
         _sure_enough(body),
         _voters(body),
         _connected(body),
@@ -40,7 +40,9 @@ def checks(body: Body, slices: Mapping[str, Body]) -> list[Check]:
         _ties(body),
         _cut_off(body),
     ]
-    return [check for check in found if check]
+    found = [check for check in made if check]
+    # What stands against a decision first: a list of ten ticks hides the one that is none.
+    return sorted(found, key=lambda check: ("no", "mind", "open", "yes").index(check.mark))
 
 
 def _sure_enough(body: Body) -> Check | None:
@@ -55,7 +57,9 @@ def _sure_enough(body: Body) -> Check | None:
 
 
 def _voters(body: Body) -> Check:
-    weigh = f"{plural(body['voters'], 'voter')} of unlike activity weigh as {count(body['k_eff_voters'] or 0)}"
+    weigh = (
+        f"{plural(body['voters'], 'voter')} of unlike activity weigh as {count(body['k_eff_voters'] or 0)}"
+    )
     if body["one_voter"] or body["voters"] < 2:
         return Check("no", "One voter only", "intervals don’t know yet how far people differ")
     if body["k_eff_voters"] < FEW_VOTERS:
@@ -65,7 +69,9 @@ def _voters(body: Body) -> Check:
 
 def _connected(body: Body) -> Check:
     if body["islands"] > 1:
-        return Check("mind", f"{body['islands']} groups that never met", "no vote links them: not comparable yet")
+        return Check(
+            "mind", f"{body['islands']} groups that never met", "no vote links them: not comparable yet"
+        )
     return Check("yes", "All candidates connected", "votes link each of them to every other")
 
 
@@ -76,8 +82,12 @@ def _contenders(body: Body) -> Check | None:
         return None
     fewest = min(row["votes"] for row in ranked)
     if fewest < VOTES_EACH:
-        return Check("no", "Contenders with few votes", f"{count(fewest)} for one of the first two, {VOTES_EACH} asked")
-    return Check("yes", "Votes enough for the first two", f"{count(fewest)} or more each, {VOTES_EACH} asked for")
+        return Check(
+            "no", "Contenders with few votes", f"{count(fewest)} for one of the first two, {VOTES_EACH} asked"
+        )
+    return Check(
+        "yes", "Votes enough for the first two", f"{count(fewest)} or more each, {VOTES_EACH} asked for"
+    )
 
 
 def _head_to_head(body: Body) -> Check | None:
@@ -92,7 +102,9 @@ def _head_to_head(body: Body) -> Check | None:
         return None
     if lost:
         return Check("mind", "Not ahead head to head", f"no more wins than losses against {listed(lost)}")
-    return Check("yes", "Ahead head to head", f"more wins than losses against {plural(len(rivals), 'contender')}")
+    return Check(
+        "yes", "Ahead head to head", f"more wins than losses against {plural(len(rivals), 'contender')}"
+    )
 
 
 def listed(labels: Sequence[str], most: int = 2) -> str:
@@ -102,10 +114,10 @@ def listed(labels: Sequence[str], most: int = 2) -> str:
 
 
 def leader_of(body: Body | None) -> dict[str, Any] | None:
-    """The strongest row of a slice, if the slice has a strength at all."""
-    if not body or not body["votes"]:
+    """Who is ahead in a slice, if it has a vote at all."""
+    if not body or not body["votes"] or not body["rows"]:
         return None
-    return next((row for row in body["rows"] if row["theta"] is not None), None)
+    return next((row for row in body["rows"] if row["group"] == "leader"), body["rows"][0])
 
 
 def _languages(body: Body, slices: Mapping[str, Body]) -> Check | None:
@@ -124,7 +136,9 @@ def _insiders(body: Body, slices: Mapping[str, Body]) -> Check | None:
         return None
     votes = plural(body["votes"] - without["votes"], "vote")
     if theirs["id"] == overall["id"]:
-        return Check("yes", "Same first without insiders", f"{votes} by people with dashboard access left out")
+        return Check(
+            "yes", "Same first without insiders", f"{votes} by people with dashboard access left out"
+        )
     return Check("mind", "Insiders change who is first", f"without their {votes}: {theirs['label']}")
 
 
@@ -135,7 +149,9 @@ def _sides(body: Body) -> Check | None:
     off = abs(share - 0.5) > 1.96 * math.sqrt(0.25 / decided)
     said = f"{100 * share:.1f}% of {count(decided)} decided votes"
     if off:
-        return Check("mind", f"A habit for the {'left' if share > 0.5 else 'right'}", f"left was chosen in {said}")
+        return Check(
+            "mind", f"A habit for the {'left' if share > 0.5 else 'right'}", f"left was chosen in {said}"
+        )
     return Check("yes", "No habit for one side", f"left was chosen in {said}")
 
 
@@ -144,8 +160,12 @@ def _ties(body: Body) -> Check | None:
     if p is None or rate is None:
         return None
     if p < TIES_DIFFER:
-        return Check("mind", "Some candidates tie more often", "P(best) is the smaller of two ways to count ties")
-    return Check("yes", "Ties don’t favour a candidate", f"{percent(rate)} of votes, alike for all (p = {p:.2f})")
+        return Check(
+            "mind", "Some candidates tie more often", "P(best) is the smaller of two ways to count ties"
+        )
+    return Check(
+        "yes", "Ties don’t favour a candidate", f"{percent(rate)} of votes, alike for all (p = {p:.2f})"
+    )
 
 
 def _cut_off(body: Body) -> Check | None:
@@ -153,7 +173,7 @@ def _cut_off(body: Body) -> Check | None:
     lead = next((row for row in body["rows"] if row["group"] == "leader"), None)
     others = [row for row in body["rows"] if row is not lead and row["responses"]]
     total = sum(row["responses"] for row in others)
-    if lead is None or not lead["responses"] or not total:
+    if lead is None or lead["p_best"] is None or not lead["responses"] or not total:
         return None
     own, n = lead["flags"]["cut_off"], lead["responses"]
     rest = sum(row["flags"]["cut_off"] * row["responses"] for row in others) / total

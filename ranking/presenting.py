@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +21,6 @@ LEVELS = ("candidate", "checkpoint", "sampler")
 SLICES = {"all": "All", "ja": "Japanese", "en": "English"}
 WITHOUT_INSIDERS = "-without_insiders"
 ALL_SLICES = [name + rest for name in SLICES for rest in ("", WITHOUT_INSIDERS)]
-POINTS = 400 / math.log(10)  # of one unit of strength
 MOST_IN_MATRIX = 30  # a larger one says nothing to the eye; the CSV has all
 
 
@@ -40,7 +38,7 @@ def strengths(body: Body) -> dict[str, Any]:
     lead = next((row for row in known if row["group"] == "leader" and row["p_best"] is not None), None)
     shown = [_row(row, scale, cut, lead) | {"apart": _apart(row, body)} for row in rows]
     return {
-        "groups": _grouped(shown) if lead else [{"name": "Candidates", "rows": shown}],
+        "groups": _grouped(shown) if lead else [{"name": "", "rows": shown}],
         "rows": shown,
         "axis": safe(cells.axis(scale)),
         "cut_axis": safe(cells.axis(cut, lambda tick: f"{tick:g}%")),
@@ -56,16 +54,9 @@ def _grouped(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _points(row: dict[str, Any]) -> dict[str, Any]:
     """Rating points from the mean of the round; None for a candidate without a vote."""
-    if row["theta"] is None or not row["votes"]:
+    if not row["votes"]:
         return {**row, "points": None, "low": None, "high": None}
-    points = row["theta"] * POINTS
-    low, high = row["elo_low"], row["elo_high"]
-    return {
-        **row,
-        "points": points,
-        "low": points if low is None else points + low - row["elo"],
-        "high": points if high is None else points + high - row["elo"],
-    }
+    return {**row, "points": row["elo"], "low": row["elo_low"], "high": row["elo_high"]}
 
 
 def _apart(row: dict[str, Any], body: Body) -> bool:
@@ -95,7 +86,7 @@ def _row(
         if known
         else "",
         "rating": signed(row["points"]) if known else "–",
-        "margin": f"±{(row['high'] - row['low']) / 2:.0f}" if known else "",
+        "margin": _margin(row) if known else "",
         "interval": f"{signed(row['low'])} to {signed(row['high'])}" if known else "–",
         "ranks": _ranks(row) if row["p_best"] is not None else "–",
         "beaten": "–" if lead else percent(row["p_beaten_by_leader"]),
@@ -111,6 +102,12 @@ def _row(
 
 def _bar(p_best: float | None, *, lead: bool) -> SafeString | str:
     return "" if p_best is None else safe(cells.bar(p_best, lead=lead, goal=P_ASKED))
+
+
+def _margin(row: dict[str, Any]) -> str:
+    """± only where it is so: the leader's interval is drawn towards the mean and stands around another middle."""
+    half = (row["high"] - row["low"]) / 2
+    return f"±{half:.0f}" if abs((row["high"] + row["low"]) / 2 - row["points"]) < 1 else ""
 
 
 def _ranks(row: dict[str, Any]) -> str:
@@ -159,8 +156,15 @@ def leaders_by_slice(body: Body, slices: Mapping[str, Body]) -> list[dict[str, s
     """Who stands highest in which votes: those slices that have any."""
     names = {"ja": "Japanese votes", "en": "English votes", "all" + WITHOUT_INSIDERS: "Without insiders"}
     found = [("All votes", body), *((name, slices[code]) for code, name in names.items() if code in slices)]
+    if len(found) == 1:
+        return []
     return [
-        {"name": name, "votes": count(one["votes"]), "leader": first["label"], "best": percent(first["p_best"])}
+        {
+            "name": name,
+            "votes": count(one["votes"]),
+            "leader": first["label"],
+            "best": percent(first["p_best"]),
+        }
         for name, one in found
         if (first := leader_of(one))
     ]
@@ -171,7 +175,9 @@ def forest_drawing(body: Body, title: str) -> Svg:
     lead = body["verdict"]["state"] not in ("no_votes", "more_voters")
     return forest.draw(
         [
-            forest.Row(row["label"], row["low"], row["points"], row["high"], lead and row["group"] == "leader")
+            forest.Row(
+                row["label"], row["low"], row["points"], row["high"], lead and row["group"] == "leader"
+            )
             for row in rows
             if row["points"] is not None
         ],

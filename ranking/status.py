@@ -37,7 +37,9 @@ def now() -> Status:
         return Status(False, "No generation worker seen.", meaning, last)
     if waiting:
         speed = sum(worker["tokens_per_second"] for worker in workers)
-        busy = f"{plural(len(workers), 'generation worker')} at {count(speed)} tokens/s, {count(waiting)} to go."
+        busy = (
+            f"{plural(len(workers), 'generation worker')} at {count(speed)} tokens/s, {count(waiting)} to go."
+        )
         return Status(True, "All well.", busy, last)
     return Status(True, "All well.", "", last)
 

@@ -106,7 +106,7 @@ def leaderboard(request: HttpRequest, slug: str) -> HttpResponse:
         "insiders_out": slice_.endswith(presenting.WITHOUT_INSIDERS),
         "levels": presenting.LEVELS,
         "slices": presenting.SLICES,
-        "heading": wording.board_heading(body, level=level, slice_=slice_),
+        "heading": wording.board_heading(body, slice_=slice_),
         "strengths": presenting.strengths(body),
         "matrix": presenting.matrix(body),
         "matrix_heading": wording.matrix_heading(body),

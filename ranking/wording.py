@@ -50,7 +50,9 @@ def _more_voters(body: Body) -> Verdict:
     if voters <= 1:
         said = f"{first} stands highest for the one voter so far" if first else "There is one voter so far"
         why = "whether others agree can’t be told from one person, so no probability is given."
-        return Verdict("More voters needed:", f"all {plural(body['votes'], 'vote')} are one person’s", f"{said}; {why}")
+        return Verdict(
+            "More voters needed:", f"all {plural(body['votes'], 'vote')} are one person’s", f"{said}; {why}"
+        )
     said = f"{first} stands highest" if first else "The votes are few"
     seen = f"{plural(voters, 'voter')} on {plural(prompts, 'prompt')}"
     return Verdict(
@@ -63,7 +65,7 @@ def _more_voters(body: Body) -> Verdict:
 def _no_winner(body: Body) -> Verdict:
     found = body["verdict"]
     leads = found["leader"] and found["p_best"] is not None
-    lede = f"{found['leader']} stands highest with {percent(found['p_best'])} to be the best" if leads else ""
+    lede = f"{found['leader']} is ahead with {percent(found['p_best'])} to be the best" if leads else ""
     if leads and found["p_best"] >= P_ASKED:
         lede += f"; {steadiness(body)}."
     elif leads:
@@ -118,9 +120,7 @@ def _leads(body: Body) -> Verdict:
         lede += f" {steadiness(body).capitalize()}."
     if found["few_voters"]:
         heading = f"These {plural(body['voters'], 'voter')} like {found['leader']} best:"
-        lede += (
-            f" They weigh as {count(body['k_eff_voters'])} only: confirm it with new voters before you release."
-        )
+        lede += f" They weigh as {count(body['k_eff_voters'])} only: confirm it with new voters before you release."
         return Verdict(heading, sure, lede.strip())
     lede += " The choice was made on these prompts, so confirm it on prompts that it has never seen."
     return Verdict(f"{found['leader']} leads:", sure, lede.strip())
@@ -155,7 +155,7 @@ def table_heading(body: Body) -> str:
     if not open_:
         return "No other candidate is likely to be the best"
     others = plural(open_, "other can’t be told from it", "others can’t be told from it")
-    return f"{leader} stands highest; {others} yet"
+    return f"{leader} is ahead; {others} yet"
 
 
 def looks_heading(body: Body) -> str:
@@ -166,24 +166,21 @@ def looks_heading(body: Body) -> str:
     if held:
         since = count(looks[-held]["votes"])
         return f"{last['leader']} passed {percent(P_ASKED)} at {since} votes and stayed above"
-    return f"{last['leader']} is ahead and not there yet: {percent(last['p_best'])}, and {percent(P_ASKED)} is asked for"
+    return f"{last['leader']} is ahead, not there yet: {percent(last['p_best'])}, {percent(P_ASKED)} is asked for"
 
 
-def board_heading(body: Body, *, level: str, slice_: str) -> str:
+def board_heading(body: Body, *, slice_: str) -> str:
     where = {"ja": "In Japanese ", "en": "In English "}.get(slice_.split("-")[0], "")
-    if body["verdict"]["state"] == "no_votes":
-        return f"{where}no votes yet".capitalize() if not where else f"{where}no votes yet"
-    rows = [row for row in body["rows"] if row["theta"] is not None]
-    if not rows:
-        return f"No strengths yet for {level}s"
-    first = rows[0]
+    if not body["votes"] or not body["rows"]:
+        return f"{where}no votes yet" if where else "No votes yet"
+    first = next((row for row in body["rows"] if row["group"] == "leader"), body["rows"][0])
     if first["p_best"] is None:
-        return f"{where}{first['label']} stands highest; no probability yet"
-    return f"{where}{first['label']} stands highest: {percent(first['p_best'])} to be the best"
+        return f"{where}{first['label']} is ahead; no probability yet"
+    return f"{where}{first['label']} is ahead: {percent(first['p_best'])} to be the best"
 
 
 def matrix_heading(body: Body) -> str:
-    """Who wins against whom, counted over the first row's pairs that have been met."""
+    """How often the strongest wins, counted over those that it has met."""
     rates: Sequence[Sequence[float | None]] = body["win_rate"]
     met = [rate for rate in rates[0] if rate is not None] if rates else []
     if not met:

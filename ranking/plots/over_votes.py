@@ -10,7 +10,9 @@ from ranking.plots.svg import Svg, count, percent, scale, ticks
 GOAL = 0.95
 
 
-def draw(looks: Sequence[tuple[int, str, float]], title: str, *, width: float = 540, height: float = 300) -> Svg:
+def draw(
+    looks: Sequence[tuple[int, str, float]], title: str, *, width: float = 540, height: float = 300
+) -> Svg:
     """`looks`: (votes, leader, P(best) of that leader), oldest first. A change of leader starts a new line."""
     drawing = Svg(width, height, title)
     left, right, bottom = 46, width - (150 if width > 400 else 24), height - 44
@@ -20,7 +22,7 @@ def draw(looks: Sequence[tuple[int, str, float]], title: str, *, width: float = 
     for tick in (0, 0.25, 0.5, 0.75, 1):
         drawing.line(left, y(tick), right, y(tick), "grid")
         drawing.text(left - 8, y(tick) + 4, f"{100 * tick:.0f}%", "ax", "end")
-    for tick in ticks(min(votes), max(votes), most=4 if width > 400 else 2):
+    for tick in ticks(min(votes), max(votes), most=4 if width > 400 else 3):
         drawing.text(x(tick), height - 24, count(tick), "ax", "middle")
     drawing.line(left, bottom, right, bottom, "base")
     drawing.text((left + right) / 2, height - 6, "votes", "ax", "middle")
@@ -35,7 +37,8 @@ def draw(looks: Sequence[tuple[int, str, float]], title: str, *, width: float = 
             drawing.dot(*points[0], 3, f"pt {css}")
     if looks and width > 400:
         _, leader, p = looks[-1]
-        drawing.text(right + 8, y(p) + 4, f"{shortened(leader, 16)} {percent(p)}", "b lead")
+        drawing.text(right + 8, y(p) + 4, shortened(leader, 17), "b lead")
+        drawing.text(right + 8, y(p) + 20, percent(p), "b lead")
     return drawing
 
 

@@ -7,10 +7,12 @@ import math
 from collections.abc import Callable, Sequence
 
 # The palette written out, for files that leave the page (static/css/tokens.css, light).
-DOWNLOAD_CSS = """text{font:13px system-ui,'Noto Sans CJK JP',sans-serif;fill:#1d1c1a}.ax,.note{fill:#5a564f;font-size:12px}
+DOWNLOAD_CSS = """text{font:13px system-ui,'Noto Sans CJK JP',sans-serif;fill:#1d1c1a}
+.ax,.note{fill:#5a564f;font-size:12px}
 .b{font-weight:600}.grid{stroke:#e2ded4}.base{stroke:#8c8678}.ci{stroke:#5a564f;stroke-width:2}.pt{fill:#5a564f}
 .lead.ci{stroke:#1c5d73;stroke-width:3}.lead.pt,.lead.bar,text.lead{fill:#1c5d73}.bar{fill:#8c8678}.track{fill:#f3f1eb}
-.ln{fill:none;stroke-width:2;stroke:#8c8678}.lead.ln{stroke:#1c5d73;stroke-width:3}.goal{stroke:#1d1c1a;stroke-dasharray:2 4}
+.ln{fill:none;stroke-width:2;stroke:#8c8678}.lead.ln{stroke:#1c5d73;stroke-width:3}
+.goal{stroke:#1d1c1a;stroke-dasharray:2 4}
 .win{fill:#1c5d73}.draw{fill:#e2ded4}.loss{fill:#8c8678}.heat{fill:#f3f1eb}.r1{fill:#e8eff1}.r2{fill:#d6e2e6}.r3{fill:#c2d3d9}
 .r4{fill:#adc5cc}.r5{fill:#97b5bf}.b1{fill:#f9efed}.b2{fill:#f4e3df}.b3{fill:#efd6d0}.b4{fill:#e9c8c0}.b5{fill:#e3b8ae}"""
 
@@ -51,7 +53,9 @@ def ticks(low: float, high: float, *, most: int = 5) -> list[float]:
 class Svg:
     """Marks on a canvas; `in_percent`: x runs from 0 to 100% of whatever width the cell has, type never shrinks."""
 
-    def __init__(self, width: float, height: float, label: str = "", *, in_percent: bool = False, css: str = "plot") -> None:
+    def __init__(
+        self, width: float, height: float, label: str = "", *, in_percent: bool = False, css: str = "plot"
+    ) -> None:
         self.width, self.height, self.label, self.in_percent, self.css = width, height, label, in_percent, css
         self.marks: list[str] = []
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
+import shisa_arena.celery  # noqa: F401  as in the web and worker processes
 from generation import announcing, heartbeat, jobs, plans, pump, stopping
 from generation.models import Checkpoint, Job, Manifest, Response
 from tests import factories

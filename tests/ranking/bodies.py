@@ -8,7 +8,7 @@ from typing import Any
 
 
 def make_row(position: int, label: str, theta: float, **fields: Any) -> dict[str, Any]:
-    elo = 1000 + theta * 400 / math.log(10)
+    elo = theta * 400 / math.log(10)
     return {
         "position": position, "id": position + 1, "label": label, "group": "behind", "theta": theta, "elo": elo,
         "elo_low": elo - 30, "elo_high": elo + 30, "rank": position + 1, "rank_low": max(position, 1),
@@ -48,7 +48,7 @@ def make_body(labels: Sequence[str], verdict: dict[str, Any], **fields: Any) -> 
 def no_votes(n: int = 12) -> dict[str, Any]:
     body = make_body([f"candidate {k}" for k in range(n)], make_verdict("no_votes"))
     for row in body["rows"]:
-        row |= {"theta": 0.0, "elo": 1000.0, "elo_low": 1000.0, "elo_high": 1000.0, "p_best": None, "votes": 0,
+        row |= {"theta": 0.0, "elo": 0.0, "elo_low": 0.0, "elo_high": 0.0, "p_best": None, "votes": 0,
                 "wins": 0, "draws": 0, "losses": 0, "both_bad": 0, "group": "not_distinguishable"}  # fmt: skip
     none = [[0] * n for _ in range(n)]
     return body | {
@@ -63,20 +63,32 @@ def one_voter(n: int = 3) -> dict[str, Any]:
     verdict = make_verdict("more_voters", leader="candidate 0", second="candidate 1", limits="voters")
     body = make_body([f"candidate {k}" for k in range(n)], verdict)
     for row in body["rows"]:
-        row |= {"p_best": None, "p_top3": None, "p_beaten_by_leader": None, "rank_low": None, "rank_high": None}
+        row |= {
+            "p_best": None,
+            "p_top3": None,
+            "p_beaten_by_leader": None,
+            "rank_low": None,
+            "rank_high": None,
+        }
     return body | {
         "votes": 20, "voters": 1, "k_eff_voters": 1.0, "one_voter": True, "votes_ja": 10, "votes_en": 10,
         "prompts": 12, "k_eff_prompts": 11.2, "tie_p_value": None,
     }  # fmt: skip
 
 
-def leading(labels: Sequence[str], state: str = "leads", p_best: float = 0.97, **fields: Any) -> dict[str, Any]:
+def leading(
+    labels: Sequence[str], state: str = "leads", p_best: float = 0.97, **fields: Any
+) -> dict[str, Any]:
     second = labels[1] if len(labels) > 1 else None
     verdict = make_verdict(
         state, leader=labels[0], second=second, p_best=p_best, p_beats_second=0.99, lead_elo=34.0, **fields
     )
     looks = [
-        {"votes": 120 * k, "leader": labels[0] if k > 8 else (second or labels[0]), "p_best": min(0.2 + 0.035 * k, p_best)}
+        {
+            "votes": 120 * k,
+            "leader": labels[0] if k > 8 else (second or labels[0]),
+            "p_best": min(0.2 + 0.035 * k, p_best),
+        }
         for k in range(1, 26)
     ]
     return make_body(labels, verdict, looks=looks)

@@ -59,7 +59,9 @@ def test_ballots_that_still_wait_are_no_error(arena: Round, voter: Voter) -> Non
     assert checks.verify() == []
 
 
-def test_the_command_fails_on_an_error_and_repairs_it(voted: Round, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_fails_on_an_error_and_repairs_it(
+    voted: Round, capsys: pytest.CaptureFixture[str]
+) -> None:
     VoterTally.objects.update(ties=F("ties") + 7)
     with pytest.raises(CommandError, match="--repair"):
         call_command("verify")

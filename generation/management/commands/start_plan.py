@@ -35,7 +35,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         announcing.announce()
         self.stdout.write(f"Plan {plan.name!r} is running: {made} jobs made, {again} tried again.")
-        self.stdout.write("A generation worker takes them: python -m shisa_arena.processes worker-gpu")
+        self.stdout.write(
+            "Beat announces them every 30 s; a worker takes them: python -m shisa_arena.processes worker-gpu"
+        )
 
 
 def _find(model: Any, field: str, value: str) -> Any:

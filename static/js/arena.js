@@ -1,0 +1,124 @@
+// Shisa Arena, volunteer side. Everything here is an extra: votes are plain form buttons without it.
+const $ = (s, at = document) => at.querySelector(s);
+const $$ = (s, at = document) => [...at.querySelectorAll(s)];
+
+// Dialogs: help and report
+const show = id => { const d = document.getElementById(id); if (d?.showModal && !d.open) d.showModal(); };
+document.addEventListener("click", e => {
+  const open = e.target.closest("[data-open]");
+  if (open) { $("#more:popover-open")?.hidePopover(); show(open.dataset.open); }
+  if (e.target.closest("[data-close]")) e.target.closest("dialog").close();
+});
+
+// Time in sight of the pair, and what the choice was made with
+let seen = 0, since = performance.now();
+const restart = () => { seen = 0; since = performance.now(); };
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) seen += performance.now() - since; else since = performance.now();
+});
+let by = "mouse";
+document.addEventListener("pointerdown", e => { by = e.pointerType === "mouse" ? "mouse" : "touch"; }, true);
+
+// Sending: a form that failed keeps its button, so that the same vote can be sent again
+let last = null;
+const bar = () => $("#round .bar");
+const notice = name => $$(".notice[data-notice]").forEach(n => { n.hidden = n.dataset.notice !== name; });
+const resend = () => { if (last?.isConnected) { notice(null); last.click(); } };
+document.addEventListener("click", e => {
+  const button = e.target.closest("#round .votes button");
+  if (button) {
+    last = button;
+    button.form.elements.dwell_ms.value = Math.round(seen + performance.now() - since);
+    button.form.elements.input.value = by;
+  }
+  if (e.target.closest("[data-resend]")) resend();
+}, true);
+const failed = () => notice(navigator.onLine ? "retry" : "offline");
+document.addEventListener("htmx:sendError", failed);
+document.addEventListener("htmx:timeout", failed);
+document.addEventListener("htmx:responseError", e => {
+  // 503: the database was busy and nothing was taken. 404: this browser is not that voter any more.
+  if (e.detail.xhr.status === 503) setTimeout(resend, 1000 * (+e.detail.xhr.getResponseHeader("Retry-After") || 2));
+  failed();
+});
+addEventListener("online", () => { if ($(".notice[data-notice=offline]:not([hidden])")) resend(); });
+
+// The pair after this one is already here: show it at the click, the answer then brings its strip and the next template
+document.addEventListener("htmx:beforeSend", e => {
+  const next = $("#prefetched"), main = $("#main"), button = e.detail.requestConfig.triggeringEvent?.submitter;
+  if (!next || !button?.matches(".votes button")) return;
+  button.setAttribute("aria-pressed", "true");
+});
+
+// After a swap: the new pair
+const arrived = () => {
+  const round = $("#round");
+  if (!round) return;
+  restart();
+  last = null;
+  const bar = $(".progress progress"), words = $("#so-far");
+  if (bar) { bar.value = +round.dataset.done; words.textContent = round.dataset.soFar; }
+};
+document.addEventListener("htmx:afterSwap", e => {
+  if (e.detail.target.id !== "round" && !$("#round")?.contains(e.detail.target)) return;
+  arrived();
+  $("#round h1")?.focus({ preventScroll: true });
+});
+
+// Flip (phone): jump to the other answer; each keeps the place where it was left
+const kept = { a: 0, b: 0 };
+const topOf = k => document.getElementById(k).getBoundingClientRect().top;
+const aim = () => {
+  const flip = $(".flip");
+  if (!flip) return;
+  const to = topOf("b") < innerHeight * .45 ? "a" : "b", label = $("span", flip);
+  if (flip.dataset.to !== to) { flip.dataset.to = to; flip.hash = to; label.textContent = label.dataset[to]; }
+};
+document.addEventListener("click", e => {
+  const flip = e.target.closest(".flip");
+  if (!flip) return;
+  e.preventDefault();
+  const to = flip.dataset.to, from = to === "a" ? "b" : "a";
+  kept[from] = Math.max(0, -topOf(from));
+  scrollTo({ top: scrollY + topOf(to) + kept[to], behavior: "instant" });
+  aim();
+});
+let due = 0;
+addEventListener("scroll", () => { due ||= requestAnimationFrame(() => { due = 0; aim(); }); }, { passive: true });
+
+// Folds open together, so that A and B are read to the same depth
+document.addEventListener("toggle", e => {
+  if (e.target.matches?.(".rest")) $$("#round main .rest").forEach(o => { if (o !== e.target) o.open = e.target.open; });
+}, true);
+
+// Reasons save themselves
+const save = async form => {
+  const said = $("#reasons-saved"), body = new FormData(form);
+  said.textContent = "";
+  try {
+    const answer = await fetch(form.dataset.reasons, { method: "POST", body, headers: { "HX-Request": "true" } });
+    said.textContent = answer.ok ? said.dataset.saved : said.dataset.late;
+  } catch { said.textContent = said.dataset.late; }
+};
+document.addEventListener("change", e => { if (e.target.matches(".strip [name=reason]")) save(e.target.form); });
+document.addEventListener("click", e => {
+  if (e.target.closest("[data-save]")) { e.preventDefault(); save(e.target.form); $("#say").checked = false; }
+});
+
+// Keys: can be turned off (help), never while typing, never inside a scrolling block or an open dialog
+const on = $("#use-keys");
+on.checked = localStorage.getItem("keys") !== "off";
+on.addEventListener("change", () => localStorage.setItem("keys", on.checked ? "on" : "off"));
+const press = {
+  Digit1: "[value=left]", Numpad1: "[value=left]", ArrowLeft: "[value=left]", Digit2: "[value=tie]", Numpad2: "[value=tie]",
+  Digit3: "[value=both_bad]", Numpad3: "[value=both_bad]", Digit4: "[value=right]", Numpad4: "[value=right]",
+  ArrowRight: "[value=right]", Digit0: "[value=cannot_judge]", Numpad0: "[value=cannot_judge]", KeyS: "[value=skip]", KeyU: "[name=undo]",
+};
+addEventListener("keydown", e => {
+  if (!on.checked || e.isComposing || e.ctrlKey || e.metaKey || e.altKey || e.repeat || $("dialog[open]")) return;
+  if (e.target.closest("input:not([type=checkbox]), textarea, select, pre, .table, summary")) return;
+  const wanted = !e.shiftKey && press[e.code], button = wanted && $(`#round .bar ${wanted}`);
+  if (button && !button.disabled) { e.preventDefault(); by = "key"; button.click(); }
+  else if (e.key === "?") show("help");
+  else if (e.code === "KeyF" && !e.shiftKey) show("report");
+});
