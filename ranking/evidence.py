@@ -117,7 +117,8 @@ def leader_of(body: Body | None) -> dict[str, Any] | None:
     """Who is ahead in a slice, if it has a vote at all."""
     if not body or not body["votes"] or not body["rows"]:
         return None
-    return next((row for row in body["rows"] if row["group"] == "leader"), body["rows"][0])
+    rows: list[dict[str, Any]] = body["rows"]
+    return next((row for row in rows if row["group"] == "leader"), rows[0])
 
 
 def _languages(body: Body, slices: Mapping[str, Body]) -> Check | None:

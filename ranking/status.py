@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Min
 from django.utils import timezone
 
 from generation import heartbeat
@@ -46,11 +45,10 @@ def now() -> Status:
 
 def _behind() -> int:
     """How many ballots wait for the fold, where the oldest has waited too long. Looks at 100,000 at most."""
-    oldest = BallotQueue.objects.aggregate(id=Min("id"))["id"]
+    oldest = BallotQueue.objects.exclude(vote_id=None).order_by("pk").values_list("vote_id", flat=True).first()
     if oldest is None:
         return 0
-    vote = BallotQueue.objects.filter(pk=oldest).values_list("vote_id", flat=True).first()
-    cast_at = Vote.objects.filter(pk=vote).values_list("cast_at", flat=True).first()
+    cast_at = Vote.objects.filter(pk=oldest).values_list("cast_at", flat=True).first()
     if cast_at is None or (timezone.now() - cast_at).total_seconds() < BEHIND_SECONDS:
         return 0
     return BallotQueue.objects.all()[:100_000].count()

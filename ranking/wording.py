@@ -104,7 +104,7 @@ def _advice(body: Body) -> str:
 
 def rounded(votes: float) -> int:
     """Two leading digits: a forecast of votes is an order of magnitude."""
-    step = 10 ** max(len(str(round(votes))) - 2, 0)
+    step = int(10 ** max(len(str(round(votes))) - 2, 0))
     return max(round(votes / step), 1) * step
 
 
