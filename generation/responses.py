@@ -137,7 +137,7 @@ def _insert(response: Response) -> bool:
     ]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO generation_response ({columns}) VALUES ({marks})"  # noqa: S608 columns of our own model
+            f"INSERT INTO generation_response ({columns}) VALUES ({marks})"
             " ON CONFLICT (candidate_id, prompt_id, sample) DO NOTHING RETURNING id, created_at",
             values,
         )

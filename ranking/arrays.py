@@ -46,14 +46,19 @@ class Sums:
     def by_prompt(self, rows: Bools) -> Tallies:
         """Rows with skips only hold no vote and are left out: they would count as clusters."""
         rows = rows & (self.prompt_counts[:, :4].sum(axis=1) > 0)
-        return _tallies(self.prompt[rows], self.prompt_lo[rows], self.prompt_hi[rows], self.prompt_counts[rows])
+        return _tallies(
+            self.prompt[rows], self.prompt_lo[rows], self.prompt_hi[rows], self.prompt_counts[rows]
+        )
 
     def chosen(self, slice_: str) -> tuple[Bools, Bools]:
         """Which rows (by voter, by prompt) belong to a slice: all, ja or en, and `-without_insiders` behind it."""
         language, _, without = slice_.partition("-")
         voter, prompt = np.ones(len(self.voter), bool), np.ones(len(self.prompt), bool)
         if language != "all":
-            voter, prompt = self.voter_japanese == (language == "ja"), self.prompt_japanese == (language == "ja")
+            voter, prompt = (
+                self.voter_japanese == (language == "ja"),
+                self.prompt_japanese == (language == "ja"),
+            )
         if without:
             voter, prompt = voter & ~self.voter_insider, prompt & ~self.prompt_insider
         return voter & (self.voter_counts.sum(axis=1) > 0), prompt

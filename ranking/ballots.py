@@ -44,7 +44,9 @@ class Deltas:
         """Count ballots in (`times` 1) or out (-1)."""
         for ballot in ballots:
             column = counted_as(ballot)
-            self.prompts[(ballot.prompt, ballot.insider, ballot.lo, ballot.hi, ballot.lo_is_left), column] += times
+            self.prompts[
+                (ballot.prompt, ballot.insider, ballot.lo, ballot.hi, ballot.lo_is_left), column
+            ] += times
             if ballot.outcome in _ENDED:
                 self.habits[(ballot.voter,), "skips"] += times
                 continue
@@ -73,4 +75,4 @@ def habits(ballot: Ballot) -> list[str]:
 
 
 def dwell_bin(dwell_ms: int) -> int:
-    return min(BINS - 1, max(0, 1 + int(math.floor(math.log2(max(dwell_ms, 1) / 500)))))
+    return min(BINS - 1, max(0, 1 + math.floor(math.log2(max(dwell_ms, 1) / 500))))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from ranking import folding, loop, refresh
+from ranking import folding, loop
 from ranking.ballots import BINS, FAST_MS
 from voting.models import Round
 
@@ -22,7 +22,8 @@ class Finding:
     recounted: str
 
     def __str__(self) -> str:
-        return f"ranking: {self.table} of round {self.round}, {self.key}: stored {self.stored}, counted {self.recounted}"
+        where = f"{self.table} of round {self.round}, {self.key}"
+        return f"ranking: {where}: stored {self.stored}, counted {self.recounted}"
 
 
 # What is counted at this moment: ended by a voter who is not excluded, not waiting in the queue.
@@ -44,7 +45,7 @@ _OUTCOMES = """
  count(*) FILTER (WHERE outcome = 'tie') AS ties, count(*) FILTER (WHERE outcome = 'both_bad') AS both_bad
 """
 _BIN = f"least({BINS - 1}, greatest(0, 1 + floor(log(2, greatest(dwell_ms, 1)::numeric / 500))))"
-_BINS = ", ".join(f"count(*) FILTER (WHERE outcome IS NOT NULL AND {_BIN} = {k})" for k in range(BINS))
+_BINS = ", ".join(f"count(*) FILTER (WHERE dwell_ms IS NOT NULL AND {_BIN} = {k})" for k in range(BINS))
 _RECOUNTS = {
     "votertally": (
         ("voter_id", "language", "lo", "hi"),
@@ -77,21 +78,34 @@ def verify(repair: bool = False) -> list[Finding]:
     return findings
 
 
-@transaction.atomic
 def _verify_round(round_: Round, *, repair: bool) -> list[Finding]:
-    loop.update(round=round_)
-    with connection.cursor() as cursor:
+    _, folded = _fold(round_)  # most of the queue, before anybody has to wait for us
+    with transaction.atomic(), connection.cursor() as cursor:
         folding.lock(cursor, round_.pk)
         # Ballots of the next milliseconds wait for this lock's end: SHARE stops writing, not reading.
         cursor.execute("LOCK TABLE voting_ballotqueue IN SHARE MODE")
-        late = folding.fold(round=round_).ballots
+        stuck, late = _fold(round_)
+        if stuck and not repair:
+            return [Finding(round_.slug, "ballotqueue", "fold", stuck, "a sum below zero: repair")]
+        if stuck:
+            # The recount holds them: it reads votes, not the queue.
+            cursor.execute("DELETE FROM voting_ballotqueue WHERE round_id = %s", [round_.pk])
         findings = [one for table in _RECOUNTS for one in _differences(cursor, round_, table)]
         if findings and repair:
             for table in _RECOUNTS:
                 _rewrite(cursor, round_, table)
-        if late or (findings and repair):
-            refresh.refresh(round=round_)
+    if repair or not findings:  # sums that contradict each other cannot be fitted
+        loop.update(round=round_, changed=bool(folded or late or findings))
     return findings
+
+
+def _fold(round_: Round) -> tuple[str, int]:
+    """Why the queue cannot be folded, or nothing; ballots folded. Sums that were tampered with can stop it."""
+    try:
+        with transaction.atomic():
+            return "", folding.fold(round=round_).ballots
+    except IntegrityError as error:
+        return str(error).splitlines()[0], 0
 
 
 def _differences(cursor: CursorWrapper, round_: Round, table: str) -> list[Finding]:
@@ -99,7 +113,7 @@ def _differences(cursor: CursorWrapper, round_: Round, table: str) -> list[Findi
     cursor.execute(_BALLOTS + recount, {"round": round_.pk})
     counted = _by_key(cursor.fetchall(), len(keys))
     columns = ", ".join(f'"{name}"' for name in (*keys, *counts))
-    cursor.execute(f"SELECT {columns} FROM ranking_{table} WHERE round_id = %s", [round_.pk])  # noqa: S608
+    cursor.execute(f"SELECT {columns} FROM ranking_{table} WHERE round_id = %s", [round_.pk])
     stored = _by_key(cursor.fetchall(), len(keys))
     nothing = _zeros(counts)
     return [
@@ -126,9 +140,9 @@ def _rewrite(cursor: CursorWrapper, round_: Round, table: str) -> None:
     columns = ", ".join(f'"{name}"' for name in (*keys, *counts))
     more = ", repeats, repeats_agreed, gold, gold_hit" if table == "roundvoter" else ""
     zeros = ", 0, 0, 0, 0" if more else ""
-    cursor.execute(f"DELETE FROM ranking_{table} WHERE round_id = %s", [round_.pk])  # noqa: S608
+    cursor.execute(f"DELETE FROM ranking_{table} WHERE round_id = %s", [round_.pk])
     cursor.execute(
-        f"INSERT INTO ranking_{table} (round_id, {columns}{more})"  # noqa: S608
+        f"INSERT INTO ranking_{table} (round_id, {columns}{more})"
         f" {_BALLOTS} SELECT %(round)s, counted.*{zeros} FROM ({recount}) AS counted",
         {"round": round_.pk},
     )

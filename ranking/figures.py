@@ -15,7 +15,9 @@ from ranking.levels import Level, Member
 from ranking.stats import btl
 from ranking.stats.btl import Floats
 
-SLICES = tuple(language + without for language in ("all", "ja", "en") for without in ("", "-without_insiders"))
+SLICES = tuple(
+    language + without for language in ("all", "ja", "en") for without in ("", "-without_insiders")
+)
 BEHIND = 0.975  # the leader beats it with this probability or more
 
 
@@ -84,8 +86,6 @@ def body(
     }
 
 
-
-
 def _order(at: AtLevel | None, level: Level) -> list[int]:
     """Strongest first; the retired behind the others; before the first vote by position."""
     if at is None:
@@ -146,7 +146,8 @@ def _about(member: Member, facts: Facts) -> dict[str, Any]:
         "responses": int(total),
         "twins_share": mean([facts.twins[k] for k in member.positions]),
         "flags": {
-            code: mean([facts.flags[k].get(code, 0.0) for k in member.positions]) for code in ("empty", "cut_off")
+            code: mean([facts.flags[k].get(code, 0.0) for k in member.positions])
+            for code in ("empty", "cut_off")
         },
     }
 
@@ -159,7 +160,10 @@ def _rank(rows: list[dict[str, Any]]) -> None:
 def _rates(wins: Floats, draws: Floats) -> list[list[float | None]]:
     met = wins + wins.T + draws
     return [
-        [float((wins[i, j] + draws[i, j] / 2) / met[i, j]) if met[i, j] and i != j else None for j in range(len(met))]
+        [
+            float((wins[i, j] + draws[i, j] / 2) / met[i, j]) if met[i, j] and i != j else None
+            for j in range(len(met))
+        ]
         for i in range(len(met))
     ]
 

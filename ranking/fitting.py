@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranking.levels import Level
 from ranking.stats import btl, covariance, posterior, ties
 from ranking.stats.btl import Bools, Floats, Tallies
+from ranking.stats.posterior import LeaderInterval
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class AtLevel:
     leader: int
     intervals: posterior.Intervals
     posterior: posterior.Posterior | None
-    leader_interval: posterior.LeaderInterval | None
+    leader_interval: LeaderInterval | None
 
 
 def at_level(fitted: Fitted, level: Level, round_id: int) -> AtLevel:
@@ -70,7 +71,9 @@ def at_level(fitted: Fitted, level: Level, round_id: int) -> AtLevel:
     active = np.array([not member.retired for member in level.members])
     found = None
     if cov.V is not None and len(theta) > 1 and active.any():
-        found = posterior.posterior(theta, cov, round_id=round_id, positions=np.array(positions), active=active)
+        found = posterior.posterior(
+            theta, cov, round_id=round_id, positions=np.array(positions), active=active
+        )
     leader = int(np.argmax(np.where(active, theta, -np.inf))) if active.any() else int(np.argmax(theta))
     return AtLevel(
         level, theta, cov, weak, active, islands, leader,

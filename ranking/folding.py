@@ -192,7 +192,10 @@ def _apply(
 
 
 def _recordset(table: _Table, counts: Sequence[str] = ()) -> str:
-    columns = [*(f"{name} {kind}" for name, kind in table.keys.items()), *(f'"{name}" int' for name in counts)]
+    columns = [
+        *(f"{name} {kind}" for name, kind in table.keys.items()),
+        *(f'"{name}" int' for name in counts),
+    ]
     return f"jsonb_to_recordset(%s::jsonb) AS d({', '.join(columns)})"
 
 
@@ -204,7 +207,7 @@ def _insert_sql(table: _Table) -> str:
     keys = ", ".join(table.keys)
     from_rows = f"FROM (SELECT %s::bigint AS round_id) r, {_recordset(table)}"
     return (
-        f"INSERT INTO {table.name} (round_id, {keys}, {counts}{more}) "  # noqa: S608 names of our own
+        f"INSERT INTO {table.name} (round_id, {keys}, {counts}{more}) "
         f"SELECT r.round_id, {', '.join('d.' + key for key in table.keys)}, {zeros}{more_zeros} {from_rows} "
         "ON CONFLICT DO NOTHING"
     )
@@ -213,7 +216,10 @@ def _insert_sql(table: _Table) -> str:
 def _defaults(table: _Table) -> tuple[str, str]:
     if table is not _HABITS:
         return "", ""
-    return ", repeats, repeats_agreed, gold, gold_hit, dwell_bins", f", 0, 0, 0, 0, array_fill(0, ARRAY[{BINS}])"
+    return (
+        ", repeats, repeats_agreed, gold, gold_hit, dwell_bins",
+        f", 0, 0, 0, 0, array_fill(0, ARRAY[{BINS}])",
+    )
 
 
 def _update_sql(table: _Table, counts: Sequence[str]) -> str:
@@ -223,6 +229,6 @@ def _update_sql(table: _Table, counts: Sequence[str]) -> str:
         sets.append(f"dwell_bins = ARRAY[{bins}]")
     matches = " AND ".join(f"t.{key} = d.{key}" for key in table.keys)
     return (
-        f"UPDATE {table.name} t SET {', '.join(sets)} FROM {_recordset(table, counts)} "  # noqa: S608
+        f"UPDATE {table.name} t SET {', '.join(sets)} FROM {_recordset(table, counts)} "
         f"WHERE t.round_id = %s AND {matches}"
     )

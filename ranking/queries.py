@@ -11,8 +11,8 @@ from ranking.models import Figures
 from voting.models import BallotQueue, Round
 
 _FACTS = """
-SELECT a.position, count(*), avg((r.flags @> '[{"code": "empty"}]')::int), avg((r.flags @> '[{"code": "cut_off"}]')::int),
-       avg((r.flags @> '[{"code": "twin"}]')::int)
+SELECT a.position, count(*), avg((r.flags @> '[{"code": "empty"}]')::int),
+       avg((r.flags @> '[{"code": "cut_off"}]')::int), avg((r.flags @> '[{"code": "twin"}]')::int)
   FROM voting_roundcandidate a
   JOIN generation_response r ON r.candidate_id = a.candidate_id
   JOIN generation_prompt p ON p.id = r.prompt_id

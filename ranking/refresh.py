@@ -78,7 +78,9 @@ class _Work:
             voter_rows, prompt_rows = self.sums.chosen(slice_)
             by_voter, by_prompt = self.sums.by_voter(voter_rows), self.sums.by_prompt(prompt_rows)
             warm = np.frombuffer(self.published.theta, dtype="<f8") if self.published else None
-            self.fits[slice_] = fitting.fit(by_voter, by_prompt, self.n, initial=warm) if len(by_voter.lo) else None
+            self.fits[slice_] = (
+                fitting.fit(by_voter, by_prompt, self.n, initial=warm) if len(by_voter.lo) else None
+            )
         return self.fits[slice_]
 
     def bodies(self) -> dict[tuple[str, str], dict[str, Any]]:
@@ -98,11 +100,17 @@ class _Work:
         p_best = self._p_best(fitted, at) if fitted and at else None
         looks = self._looks(level, fitted, at, p_best) if slice_ == "all" else []
         found = (
-            verdict.verdict(fitted, at, [look for look, _ in looks], p_best) if fitted and at else verdict.nothing()
+            verdict.verdict(fitted, at, [look for look, _ in looks], p_best)
+            if fitted and at
+            else verdict.nothing()
         )
         by_position = {member.positions[0]: member.label for member in level.members}
         shown = [
-            {"votes": votes, "leader": by_position[level.members[look.leader].positions[0]], "p_best": look.p_best}
+            {
+                "votes": votes,
+                "leader": by_position[level.members[look.leader].positions[0]],
+                "p_best": look.p_best,
+            }
             for look, votes in looks[-LOOKS_SHOWN:]
         ]
         return figures.body(
@@ -123,7 +131,9 @@ class _Work:
 
     def _without_ties(self, fitted: Fitted, at: AtLevel) -> posterior.Posterior | None:
         decisive = [
-            Tallies(t.cluster[kept], t.lo[kept], t.hi[kept], t.lo_wins[kept], t.hi_wins[kept], 0 * t.ties[kept])
+            Tallies(
+                t.cluster[kept], t.lo[kept], t.hi[kept], t.lo_wins[kept], t.hi_wins[kept], 0 * t.ties[kept]
+            )
             for t in (fitted.by_voter, self.sums.by_prompt(self.sums.chosen("all")[1]))
             if (kept := t.lo_wins + t.hi_wins > 0) is not None
         ]
@@ -137,8 +147,15 @@ class _Work:
     ) -> list[tuple[stopping.Look, int]]:
         """The looks so far, oldest first, by index of the leader; this refresh is one after 40 more votes."""
         index = {member.positions[0]: k for k, member in enumerate(level.members)}
-        kept = list(Look.objects.filter(round=self.round, level=level.name).order_by("-votes")[:LOOKS_SHOWN])[::-1]
-        looks = [(stopping.Look(index[one.leader], one.p_best), one.votes) for one in kept if one.leader in index]
+        # Where votes were taken out (exclusion, undo), looks at votes that are no more would go on naming.
+        now = fitted.votes if fitted else 0
+        Look.objects.filter(round=self.round, level=level.name, votes__gt=now).delete()
+        kept = list(Look.objects.filter(round=self.round, level=level.name).order_by("-votes")[:LOOKS_SHOWN])[
+            ::-1
+        ]
+        looks = [
+            (stopping.Look(index[one.leader], one.p_best), one.votes) for one in kept if one.leader in index
+        ]
         if fitted is None or at is None or at.posterior is None or p_best is None:
             return looks
         last = looks[-1][1] if looks else 0
@@ -155,7 +172,7 @@ class _Work:
         """PairPolicy: what the overall fit says, for `voting.scheduler` to draw from."""
         fitted = self.fitted("all")
         if fitted is None:
-            return self.version - 1
+            return self._publish_nothing()
         at = fitting.at_level(fitted, self.levels[0], self.round.pk)
         shown, prompts, votes = self._shown()
         PairPolicy.objects.update_or_create(
@@ -173,6 +190,20 @@ class _Work:
                 "fitted_at": timezone.now(),
             },
         )
+        return self.version
+
+    def _publish_nothing(self) -> int:
+        """All votes were taken back. The policy stays, since versions only grow, but says nothing any more."""
+        if self.published is None:
+            return 0
+        none = np.zeros((self.n, self.n))
+        self.published.version, self.published.votes = self.version, 0
+        self.published.theta = none[0].astype("<f8").tobytes()
+        self.published.cov = covariance.information_pinv(none, none[0]).astype("<f8").tobytes()
+        self.published.shown = none.astype("<i4").tobytes()
+        self.published.prompt_ids = self.published.prompt_votes = b""
+        self.published.df, self.published.fitted_at = DRAW_FOREVER, timezone.now()
+        self.published.save()
         return self.version
 
     def _shown(self) -> tuple[arrays.Ints, arrays.Ints, arrays.Ints]:

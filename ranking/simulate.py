@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -27,6 +27,7 @@ SPREAD_ELO = 100.0
 TIE = 0.65  # Davidson's nu
 ACTIVITY = 1.3
 BETWEEN_REFRESHES = 200
+READ = (0.45, 0.2, 0.35)  # Japanese only, English only, both
 
 
 @dataclass(frozen=True)
@@ -61,44 +62,64 @@ def simulate(*, round: Round, votes: int, voters: int, seed: int = 1) -> int:
 
     Fewer than asked where the voters have seen every pair.
     """
-    if round.kind != Round.Kind.SIMULATED:
-        raise RankingError(
-            f"Round {round.slug!r} is of kind {round.kind!r}: simulated votes would mix with people's. "
-            "Open one for them: manage.py open_round --kind simulated"
-        )
+    _check(round, votes, voters)
     rng = np.random.default_rng([seed, round.pk])
     known, options = catalogue.load(round), catalogue.settings(round)
     world = make_world(len(options.active), voters, len(known.prompts), rng)
     people = Voter.objects.bulk_create(
         Voter(key_digest=secrets.token_hex(32), group=Voter.Group.SIMULATED) for _ in range(voters)
     )
-    options = scheduler.Settings(
-        options.goal, options.floor, options.top_k, options.active, frozenset(known.languages), options.allowed
-    )
+    reads = _reads(round, voters, rng)
     seen: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     done = 0
     while done < votes:
         drawn = rng.choice(voters, size=min(BETWEEN_REFRESHES, votes - done), p=world.activity)
         policy = catalogue.policy(round, known)
-        batch = _batch(round, known, options, policy, world, people, drawn, seen, rng)
-        if not batch:
+        batch = _batch(round, known, options, policy, world, people, reads, drawn, seen, rng)
+        if not batch or not _write(round, batch):
             break
-        _write(round, batch)
         done += len(batch)
         loop.update(round=round)
     return done
 
 
+def _check(round_: Round, votes: int, voters: int) -> None:
+    if round_.kind != Round.Kind.SIMULATED:
+        raise RankingError(
+            f"Round {round_.slug!r} is of kind {round_.kind!r}: simulated votes would mix with people's. "
+            "Open one for them: manage.py open_round --kind simulated"
+        )
+    if round_.state != Round.State.OPEN:
+        raise RankingError(f"Round {round_.slug!r} is {round_.state}: only an open round takes votes.")
+    if votes < 1 or voters < 1:
+        raise RankingError(f"votes={votes}, voters={voters}: ask for at least one of each.")
+
+
+def _reads(round_: Round, voters: int, rng: np.random.Generator) -> list[frozenset[str]]:
+    """What each voter reads: in a round of both languages some read only one, as people do."""
+    both = frozenset({"ja", "en", catalogue.BOTH})
+    if len(set(round_.languages)) < 2:
+        return [both] * voters
+    kinds = [frozenset({"ja"}), frozenset({"en"}), both]
+    return [kinds[k] for k in rng.choice(3, size=voters, p=READ)]
+
+
 def _batch(
     round_: Round, known: scheduler.Catalogue, options: scheduler.Settings, policy: scheduler.Policy | None,
-    world: World, people: list[Voter], drawn: NDArray[np.int64], seen: dict[int, list[tuple[int, int, int]]],
+    world: World, people: list[Voter], reads: list[frozenset[str]],
+    drawn: NDArray[np.int64], seen: dict[int, list[tuple[int, int, int]]],
     rng: np.random.Generator,
 ) -> list[tuple[Comparison, str, int]]:  # fmt: skip
     index = {int(prompt): k for k, prompt in enumerate(known.prompts)}
     batch = []
     for v in map(int, drawn):
         one = scheduler.pick(
-            catalogue=known, policy=policy, settings=options, seen=scheduler.Seen.of(seen[v]), rng=rng, coin=rng.random
+            catalogue=known,
+            policy=policy,
+            settings=replace(options, languages=reads[v]),
+            seen=scheduler.Seen.of(seen[v]),
+            rng=rng,
+            coin=rng.random,
         )
         if one is None:
             continue
@@ -130,13 +151,21 @@ SELECT c.round_id, c.voter_id, c.id, v.id, 'cast' FROM v JOIN c ON c.id = v.comp
 """
 
 
-def _write(round_: Round, batch: list[tuple[Comparison, str, int]]) -> None:
+def _write(round_: Round, batch: list[tuple[Comparison, str, int]]) -> bool:
+    """False where the round is no longer open: it may have its votes, or its winner."""
     for comparison, _, _ in batch:
         comparison.expires_at = timezone.now() + timedelta(minutes=30)
     with transaction.atomic(), connection.cursor() as cursor:
+        # As a ballot does: who closes the round waits for us, and we for them.
+        cursor.execute(
+            "SELECT id FROM voting_round WHERE id = %s AND state = 'open' FOR KEY SHARE", [round_.pk]
+        )
+        if cursor.fetchone() is None:
+            return False
         made = Comparison.objects.bulk_create([one for one, _, _ in batch])
         said = [
             {"id": comparison.pk, "outcome": said, "dwell_ms": dwell}
             for comparison, (_, said, dwell) in zip(made, batch, strict=True)
         ]
         cursor.execute(_END, {"said": json.dumps(said)})
+    return True

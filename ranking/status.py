@@ -45,7 +45,9 @@ def now() -> Status:
 
 def _behind() -> int:
     """How many ballots wait for the fold, where the oldest has waited too long. Looks at 100,000 at most."""
-    oldest = BallotQueue.objects.exclude(vote_id=None).order_by("pk").values_list("vote_id", flat=True).first()
+    oldest = (
+        BallotQueue.objects.exclude(vote_id=None).order_by("pk").values_list("vote_id", flat=True).first()
+    )
     if oldest is None:
         return 0
     cast_at = Vote.objects.filter(pk=oldest).values_list("cast_at", flat=True).first()

@@ -13,7 +13,9 @@ from ranking.stats import btl, stopping
 FEW_VOTERS = 8
 
 
-def verdict(fitted: Fitted, at: AtLevel, looks: Sequence[stopping.Look], p_best: np.ndarray | None) -> dict[str, Any]:  # type: ignore[type-arg]
+def verdict(
+    fitted: Fitted, at: AtLevel, looks: Sequence[stopping.Look], p_best: np.ndarray | None
+) -> dict[str, Any]:  # type: ignore[type-arg]
     """`looks`: oldest first, the current one last where this refresh is one. `p_best` after the test of tie rates."""
     base = nothing() | {"leader": at.level.members[at.leader].label, "lead_elo": None}
     if at.posterior is None or p_best is None:
@@ -21,16 +23,19 @@ def verdict(fitted: Fitted, at: AtLevel, looks: Sequence[stopping.Look], p_best:
     leader = at.posterior.leader
     second = _second(at, leader)
     forecast = stopping.votes_needed(at.theta, at.cov, leader, second) if second is not None else None
+    comparable = not bool(at.weak[at.active].any())
     named = None
     if second is not None:
         named = stopping.named_leader(
             looks,
             leader_votes=votes_of(fitted, at, leader),
             runner_up_votes=votes_of(fitted, at, second),
-            comparable=not bool(at.weak[at.active].any()),
+            comparable=comparable,
         )
     sure = float(p_best[leader])
-    state = "named" if named == leader else "leads" if sure >= stopping.P_BEST else "no_separable_winner"
+    state = "no_separable_winner"
+    if sure >= stopping.P_BEST and comparable:
+        state = "named" if named == leader else "leads"
     return base | {
         "state": state,
         "leader": at.level.members[leader].label,

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from voting.models import Voter
+from voting.voters import VOTER_SPACE
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,10 @@ def readmit(*, voter: Voter, by: User | None = None) -> bool:
 @transaction.atomic
 def _set(voter: Voter, *, excluded: bool, by: User | None) -> bool:
     with connection.cursor() as cursor:
+        # A ballot in flight ends first: else it might be the first of its round, counted, and never taken out.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashint8extended(%s, %s))", [voter.pk, VOTER_SPACE])
         cursor.execute(
-            f"UPDATE voting_voter SET excluded_at = {'now()' if excluded else 'NULL'}"  # noqa: S608
+            f"UPDATE voting_voter SET excluded_at = {'now()' if excluded else 'NULL'}"
             f" WHERE id = %s AND excluded_at IS {'' if excluded else 'NOT'} NULL RETURNING id",
             [voter.pk],
         )

@@ -271,14 +271,14 @@ def _start_postgres(data: Path, sockets: Path) -> subprocess.Popen[bytes]:
         os.chown(home, _postgres_user().pw_uid, _postgres_user().pw_gid)
     if not (home / "PG_VERSION").exists():
         init = [
-            bin_dir / "initdb",
+            str(bin_dir / "initdb"),
             "--auth=trust",
             "--encoding=utf8",
             "--locale=C",
             "-U",
             "postgres",
             "-D",
-            home,
+            str(home),
         ]
         subprocess.run(init, check=True, cwd="/", env=env, **_as_postgres())
     _stop_left_over(home, bin_dir, env)

@@ -173,7 +173,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2 * 3600}
 CELERY_TASK_DEFAULT_QUEUE = "arena"
-CELERY_TASK_ROUTES = {"generation.tasks.*": {"queue": "generation"}}
+CELERY_TASK_ROUTES = {
+    "generation.tasks.announce": {"queue": "arena"},  # a busy generation worker would announce nothing
+    "generation.tasks.*": {"queue": "generation"},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(LOCAL_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "fold": {"task": "ranking.tasks.fold_open_rounds", "schedule": 2.0, "options": {"expires": 10}},

@@ -119,7 +119,7 @@ SELECT v.id, v.comparison_id, v.outcome, c.token, c.round_id, v.cast_at > now() 
   FROM voting_comparison c JOIN voting_vote v ON v.comparison_id = c.id AND v.undone_at IS NULL
  WHERE c.voter_id = %(voter)s AND c.state = 'voted'
  ORDER BY v.cast_at DESC, v.id DESC LIMIT 1
-"""  # noqa: S608 a constant of ours
+"""
 
 
 def last(*, voter: Known) -> Recorded | None:
@@ -142,7 +142,7 @@ WITH l AS ({_LAST}),
 INSERT INTO voting_ballotqueue (round_id, voter_id, comparison_id, vote_id, kind)
 SELECT c.round_id, %(voter)s, c.id, v.id, 'undo' FROM v JOIN c ON c.id = v.comparison_id
 RETURNING (SELECT token FROM c)
-"""  # noqa: S608 constants of ours
+"""
 
 
 def undo(*, voter: Known, token: uuid.UUID | None = None) -> uuid.UUID | None:
@@ -212,7 +212,7 @@ def save_reasons(
               FROM voting_comparison c
              WHERE c.id = v.comparison_id AND c.token = %s AND c.voter_id = %s AND v.undone_at IS NULL
                AND v.cast_at > now() - interval '{UNDO_WITHIN}'
-            """,  # noqa: S608 a constant of ours
+            """,
             [list(reasons), None if comment is None else _short(comment), token, voter.id],
         )
         if cursor.rowcount:

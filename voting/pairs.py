@@ -151,7 +151,7 @@ SELECT n.token, r.id, %(voter)s, n.prompt, n.left_response, n.right_response, n.
  ORDER BY n.place
 ON CONFLICT DO NOTHING
 RETURNING token, round_id, prompt_id, lo, hi, left_response_id, right_response_id, true, false
-"""  # noqa: S608 a constant of ours
+"""
 
 
 def _insert(voter: Known, picks: Sequence[tuple[int, scheduler.Pick]]) -> list[Own]:

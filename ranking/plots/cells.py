@@ -25,8 +25,12 @@ class Axis:
 
 def axis(of: Axis, form: Callable[[float], str] = signed) -> str:
     drawing = Svg(320, 26, in_percent=True, css="cell")
-    for tick in of.ticks:
-        drawing.text(of.place(tick), 14, form(tick), "ax", "middle")
+    zero = of.ticks.index(0) if 0 in of.ticks else 0
+    for k, tick in enumerate(of.ticks):
+        at = of.place(tick)
+        css = "ax minor" if len(of.ticks) > 3 and (k - zero) % 2 else "ax"  # a phone leaves minor words out
+        # At the edges the words stay inside, or they run into the next column on a phone.
+        drawing.text(at, 14, form(tick), css, "start" if at < 12 else "end" if at > 88 else "middle")
         drawing.line(of.place(tick), 20, of.place(tick), 26, "grid" if tick else "base")
     return drawing.inline()
 

@@ -37,8 +37,10 @@ def draw(
             drawing.dot(*points[0], 3, f"pt {css}")
     if looks and width > 400:
         _, leader, p = looks[-1]
-        drawing.text(right + 8, y(p) + 4, shortened(leader, 17), "b lead")
-        drawing.text(right + 8, y(p) + 20, percent(p), "b lead")
+        name, _, setting = leader.partition(" @ ")
+        drawing.text(right + 8, y(p) + 4, shortened(name, 17), "b lead")
+        second = f"@ {shortened(setting, 10)}, {percent(p)}" if setting else percent(p)
+        drawing.text(right + 8, y(p) + 20, second, "b lead")
     return drawing
 
 

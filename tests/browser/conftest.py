@@ -48,7 +48,8 @@ def free_port() -> int:
 
 def database_url() -> str:
     settings = connection.settings_dict
-    return f"postgresql://{settings['USER']}@/{settings['NAME']}?host={settings['HOST'] or settings['OPTIONS'].get('host')}"
+    host = settings["HOST"] or settings["OPTIONS"].get("host")
+    return f"postgresql://{settings['USER']}@/{settings['NAME']}?host={host}"
 
 
 @pytest.fixture

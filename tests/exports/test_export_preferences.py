@@ -146,9 +146,9 @@ def test_a_full_disk_leaves_the_old_file_as_it_was(arena: Round, voter: Voter, t
     path = tmp_path / "out.jsonl"
     path.write_text("the old one")
     vote(arena, voter, "left")
-    with patch.object(export, "_write", side_effect=OSError(28, "No space left on device")):
-        with pytest.raises(CommandError, match="No space left"):
-            run(path)
+    full = OSError(28, "No space left on device")
+    with patch.object(export, "_write", side_effect=full), pytest.raises(CommandError, match="No space left"):
+        run(path)
     assert path.read_text() == "the old one" and list(tmp_path.iterdir()) == [path]
 
 

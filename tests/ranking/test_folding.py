@@ -75,7 +75,7 @@ def total(arena: Round) -> int:
     return sums[0]
 
 
-# What one ballot adds ---------------------------------------------------------------------------------------------
+# What one ballot adds -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_the_touched_keys_are_returned(arena: Round, voter: Voter, other_voter: 
     assert len(result.prompt_keys) == 1
 
 
-# Once ----------------------------------------------------------------------------------------------------------------
+# Once ---------------------------------------------------------------------------------------------
 
 
 def test_folding_again_changes_nothing(arena: Round, voter: Voter) -> None:
@@ -174,7 +174,7 @@ def test_a_fold_that_fails_leaves_its_ballots_queued(
 ) -> None:
     cast(arena, voter)
     monkeypatch.setattr(folding, "_HABITS", None)  # the last of the three tables
-    with pytest.raises(Exception), transaction.atomic():
+    with pytest.raises(AttributeError), transaction.atomic():
         folding.fold(round=arena)
     assert total(arena) == 0 and BallotQueue.objects.count() == 1
     monkeypatch.undo()
@@ -203,54 +203,54 @@ def in_threads(*work: Callable[[], None]) -> Iterator[list[BaseException]]:
     yield errors
 
 
-def two_folds(arena: Round) -> list[BaseException]:
-    """The second fold begins while the first has not committed yet."""
-    voter = factories.make_voter()
-    english = [one for one in asked(arena) if one.language == "en"]
-    early, late = (factories.make_comparison(arena, voter, one, 0, 1) for one in english[:2])
-    factories.cast_directly(early, "left")
-    folded = threading.Event()
-
-    def first() -> None:
-        with transaction.atomic():
-            folding.fold(round=arena)
-            folded.set()
-            time.sleep(1.5)
-
-    def second() -> None:
-        folded.wait(10)
-        factories.cast_directly(late, "left")
-        folding.fold(round=arena)
-
-    with in_threads(first, second) as errors:
-        return errors
-
-
-def lost_update(cursor: Any, round_id: int, deltas: Any) -> None:
-    """What adding in Python would be: read, then write what was read plus one."""
-    cursor.execute("SELECT coalesce(sum(lo_wins), 0) FROM ranking_votertally WHERE round_id = %s", [round_id])
-    known = cursor.fetchone()[0]
-    time.sleep(0.3)
-    cursor.execute(
-        "INSERT INTO ranking_votertally (round_id, voter_id, language, lo, hi, lo_wins, hi_wins, ties, both_bad)"
-        " SELECT %s, min(id), 'en', 0, 1, %s, 0, 0, 0 FROM voting_voter"
-        " ON CONFLICT (round_id, voter_id, language, lo, hi) DO UPDATE SET lo_wins = excluded.lo_wins",
-        [round_id, known + len(deltas.voters)],
+def read_then_delete(cursor: Any, round_id: int) -> list[Any]:
+    """The control: what folding does, but for deleting what it reads in the same statement."""
+    columns = "q.id, q.voter_id, q.kind, q.comparison_id, q.vote_id"
+    reads = folding._TAKE.replace(
+        "DELETE FROM voting_ballotqueue q", f"SELECT {columns} FROM voting_ballotqueue q"
     )
+    cursor.execute(reads.replace(f"RETURNING {columns}", ""), {"round": round_id, "most": folding.AT_ONCE})
+    taken = [folding._taken(*row) for row in cursor.fetchall()]
+    time.sleep(0.7)
+    cursor.execute("DELETE FROM voting_ballotqueue WHERE round_id = %s", [round_id])
+    return taken
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("locked", [False, True], ids=["control: no lock", "lock"])
-def test_folds_at_the_same_time_take_turns(locked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fold reads and writes as one. With the lock off the race happens, or the test would prove nothing."""
+@pytest.mark.parametrize("deletes", [False, True], ids=["control: read, then delete", "delete returning"])
+def test_a_ballot_is_counted_once_because_its_row_is_deleted_once(
+    deletes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the lock, too. In the control the race must happen, or the test would prove nothing."""
     arena = factories.make_arena()
-    monkeypatch.setattr(folding, "apply", lost_update)
-    if not locked:
-        monkeypatch.setattr(folding, "lock", lambda cursor, round_id: None)
-    errors = two_folds(arena)
-    counted = sum(VoterTally.objects.values_list("lo_wins", flat=True))
-    assert not errors
-    assert (counted == 2) is locked
+    factories.cast_many(arena, factories.make_voter(), lambda _: "left")
+    monkeypatch.setattr(folding, "lock", lambda cursor, round_id: None)
+    if not deletes:
+        monkeypatch.setattr(folding, "_take", read_then_delete)
+    with in_threads(*[lambda: folding.fold(round=arena) and None] * 2) as errors:
+        assert errors == []
+    assert total(arena) == (24 if deletes else 48)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fold_waits_for_the_one_before_it() -> None:
+    arena, began, waited = factories.make_arena(), threading.Event(), []
+
+    def first() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            folding.lock(cursor, arena.pk)
+            began.set()
+            time.sleep(0.6)
+
+    def second() -> None:
+        began.wait(10)
+        since = time.monotonic()
+        folding.fold(round=arena)
+        waited.append(time.monotonic() - since)
+
+    with in_threads(first, second) as errors:
+        assert errors == []
+    assert waited[0] > 0.3
 
 
 @pytest.mark.django_db(transaction=True)
@@ -265,7 +265,7 @@ def test_many_folds_at_once_count_each_ballot_once(monkeypatch: pytest.MonkeyPat
     assert checks.verify() == []
 
 
-# Undo, exclude, readmit --------------------------------------------------------------------------------------------
+# Undo, exclude, readmit ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fold_between", [False, True])
@@ -374,7 +374,7 @@ def test_any_order_of_ballots_folds_and_exclusions_equals_the_recount(
     assert total(arena) == live
 
 
-# The database's own guard -----------------------------------------------------------------------------------------
+# The database's own guard -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("table", [VoterTally, PromptTally, RoundVoter])

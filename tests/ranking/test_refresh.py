@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import choix
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from ranking import folding, refresh, voters
+from ranking import folding, loop, refresh, voters
 from ranking.models import Figures, Look
 from ranking.queries import current_figures
 from tests import factories
@@ -73,7 +74,11 @@ def counted_by_hand(arena: Round, language: str | None = None) -> np.ndarray:
         shown = vote.comparison
         if language and shown.prompt.language != language:
             continue
-        lo = 0.5 if vote.outcome in ("tie", "both_bad") else float((vote.outcome == "left") == shown.lo_is_left)
+        lo = (
+            0.5
+            if vote.outcome in ("tie", "both_bad")
+            else float((vote.outcome == "left") == shown.lo_is_left)
+        )
         wins[shown.lo, shown.hi] += lo
         wins[shown.hi, shown.lo] += 1 - lo
     return wins
@@ -88,7 +93,7 @@ def strengths(figures: dict[str, Any]) -> np.ndarray:
     return np.array([row["theta"] for row in sorted(figures["rows"], key=lambda row: row["position"])])
 
 
-# The fit ------------------------------------------------------------------------------------------------------------
+# The fit ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("slice", "language"), [("all", None), ("ja", "ja"), ("en", "en")])
@@ -141,7 +146,7 @@ def test_a_level_is_the_mean_of_its_candidates(db: None) -> None:
     assert by_sampler[made[0].sampler_key] == pytest.approx((theta[0] + theta[2]) / 2)
 
 
-# What is claimed ------------------------------------------------------------------------------------------------------
+# What is claimed ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -149,8 +154,8 @@ def test_a_level_is_the_mean_of_its_candidates(db: None) -> None:
 def test_every_figure_has_every_key(arena: Round, level: str, slice: str) -> None:
     fill(arena, 2)
     figures = body(arena, level, slice)
-    assert KEYS <= figures.keys() and VERDICT_KEYS <= figures["verdict"].keys()
-    assert all(ROW_KEYS <= row.keys() for row in figures["rows"])
+    assert figures.keys() >= KEYS and figures["verdict"].keys() >= VERDICT_KEYS
+    assert all(row.keys() >= ROW_KEYS for row in figures["rows"])
 
 
 def test_probabilities_to_be_the_best_sum_to_one(arena: Round) -> None:
@@ -190,7 +195,9 @@ def test_candidates_that_never_met_the_others_are_marked(db: None) -> None:
         voter = factories.make_voter()
         for prompt in prompts:
             for pair in ((0, 1), (2, 3)):
-                shown = factories.make_comparison(arena, voter, factories.Prompt.objects.get(pk=int(prompt)), *pair)
+                shown = factories.make_comparison(
+                    arena, voter, factories.Prompt.objects.get(pk=int(prompt)), *pair
+                )
                 factories.cast_directly(shown, mixed(int(prompt))(shown))
     bring_up_to_date(arena)
     figures = body(arena)
@@ -226,7 +233,7 @@ def test_before_the_first_vote_every_candidate_is_there(arena: Round) -> None:
     figures = current_figures(arena, level="candidate", slice="all")
     assert figures["votes"] == 0 and figures["verdict"]["state"] == "no_votes"
     assert [row["position"] for row in figures["rows"]] == [0, 1, 2]
-    assert KEYS <= figures.keys() and all(ROW_KEYS <= row.keys() for row in figures["rows"])
+    assert figures.keys() >= KEYS and all(row.keys() >= ROW_KEYS for row in figures["rows"])
 
 
 def test_all_votes_undone_is_no_votes_again(arena: Round) -> None:
@@ -234,10 +241,14 @@ def test_all_votes_undone_is_no_votes_again(arena: Round) -> None:
     voters.exclude(voter=Vote.objects.order_by("id")[0].comparison.voter)
     assert current_figures(arena, level="candidate", slice="all")["verdict"]["state"] == "no_votes"
     policy = PairPolicy.objects.get(round=arena)
-    assert policy.votes == 0
+    assert (policy.version, policy.votes) == (2, 0)
+    ready = catalogue.policy(arena)
+    assert ready is not None and ready.shares is not None
+    assert ready.shares[np.triu_indices(3, 1)] == pytest.approx([1 / 3] * 3, abs=0.05)
+    assert not Look.objects.exists()
 
 
-# What is published ------------------------------------------------------------------------------------------------------
+# What is published --------------------------------------------------------------------------------
 
 
 def test_the_policy_is_published_for_the_sampler(arena: Round) -> None:
@@ -276,7 +287,9 @@ def clear_case(**options: Any) -> Round:
     """Twelve voters of one mind, refreshed six times on the way."""
     arena = factories.make_arena(n_prompts=8, **options)
     for k in range(12):
-        factories.cast_many(arena, factories.make_voter(), lambda shown: "left" if shown.lo_is_left else "right")
+        factories.cast_many(
+            arena, factories.make_voter(), lambda shown: "left" if shown.lo_is_left else "right"
+        )
         if k % 2:
             bring_up_to_date(arena)
     return arena
@@ -342,7 +355,37 @@ def test_a_refresh_that_fails_changes_nothing(arena: Round, monkeypatch: pytest.
     assert (body(arena), PairPolicy.objects.get(round=arena).version) == before
 
 
-# Facts about the answers -------------------------------------------------------------------------------------------------
+# The worker's loop --------------------------------------------------------------------------------
+
+
+def test_the_loop_folds_refreshes_and_then_rests(arena: Round, monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.cast_many(arena, factories.make_voter(), mixed(1), limit=10)
+    assert loop.fold_open_rounds() == 1
+    assert loop.fold_open_rounds() == 0, "nothing is queued"
+    PairPolicy.objects.update(fit_seconds=10, fitted_at=timezone.now() - timedelta(seconds=100))
+    factories.cast_many(arena, factories.make_voter(), mixed(2), limit=10)
+    assert loop.fold_open_rounds() == 0, "a refresh of 10 s has 200 s of rest"
+    PairPolicy.objects.update(fitted_at=timezone.now() - timedelta(seconds=201))
+    assert loop.fold_open_rounds() == 1 and body(arena)["votes"] == 20
+
+
+def test_a_broken_round_does_not_stop_the_others(arena: Round, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = factories.make_arena()
+    for one in (arena, other):
+        factories.cast_many(one, factories.make_voter(), mixed(1), limit=10)
+    update = loop.update
+
+    def fails_for_one(*, round: Round) -> bool:
+        if round == arena:
+            raise ValueError("broken")
+        return update(round=round)
+
+    monkeypatch.setattr(loop, "update", fails_for_one)
+    assert loop.fold_open_rounds() == 1
+    assert body(other)["votes"] == 10
+
+
+# Facts about the answers --------------------------------------------------------------------------
 
 
 def test_flags_and_twins_are_shares_of_a_candidates_answers(db: None) -> None:
@@ -352,7 +395,9 @@ def test_flags_and_twins_are_shares_of_a_candidates_answers(db: None) -> None:
     for k in range(4):
         prompt = factories.make_prompt(prompt_set)
         factories.make_response(first, prompt, "The same words." if k == 0 else "")
-        factories.make_response(second, prompt, "the  same words" if k == 0 else "", **({"turns": cut} if k == 1 else {}))
+        factories.make_response(
+            second, prompt, "The  same words!" if k == 0 else "", **({"turns": cut} if k == 1 else {})
+        )
     arena = factories.make_round([first, second], [prompt_set])
     rows = {row["position"]: row for row in current_figures(arena, level="candidate", slice="all")["rows"]}
     assert [rows[k]["responses"] for k in (0, 1)] == [4, 4]

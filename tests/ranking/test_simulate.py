@@ -51,7 +51,9 @@ def test_votes_are_rows_like_any_other(stage: Round, capsys: pytest.CaptureFixtu
     assert not BallotQueue.objects.exists()
     assert checks.verify() == []
     figures = Figures.objects.get(round=stage, level="candidate", slice="all").body
-    assert figures["votes"] == 450 and sum(row["p_best"] for row in figures["rows"]) == pytest.approx(1, abs=0.2)
+    assert figures["votes"] == 450 and sum(row["p_best"] for row in figures["rows"]) == pytest.approx(
+        1, abs=0.2
+    )
     # 450 votes in batches of 200: three publications, and the later pairs were drawn on the earlier policies.
     assert PairPolicy.objects.get(round=stage).version == Look.objects.filter(level="candidate").count() == 3
     assert set(Comparison.objects.values_list("policy_version", flat=True)) == {None, 1, 2}

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import F
 
 from ranking import checks, folding
 from ranking.models import PromptTally, RoundVoter, VoterTally
 from tests import factories
-from voting.models import Round, Voter
+from voting.models import BallotQueue, Comparison, Round, Vote, Voter
 
 TABLES = [(VoterTally, "lo_wins"), (PromptTally, "skips"), (RoundVoter, "fast_ties")]
 
@@ -68,3 +69,19 @@ def test_the_command_fails_on_an_error_and_repairs_it(
     call_command("verify", "--repair")
     call_command("verify")
     assert "Clean" in capsys.readouterr().out
+
+
+def test_a_queue_that_cannot_be_folded_is_found_and_mended(voted: Round) -> None:
+    """Sums that were tampered with can stop an undo at their CHECK; nothing stays stuck."""
+    vote = Vote.objects.filter(outcome="tie").select_related("comparison").first()
+    VoterTally.objects.update(ties=0)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE voting_vote SET undone_at = now() WHERE id = %s", [vote.pk])
+    Comparison.objects.filter(pk=vote.comparison_id).update(state="open", ended_at=None)
+    BallotQueue.objects.create(
+        round_id=voted.pk, voter_id=vote.comparison.voter_id, comparison_id=vote.comparison_id, vote_id=vote.pk,
+        kind="undo",
+    )  # fmt: skip
+    assert any("below zero" in str(finding) for finding in checks.verify())
+    assert checks.verify(repair=True)
+    assert checks.verify() == [] and not BallotQueue.objects.exists()

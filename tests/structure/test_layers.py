@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -80,6 +81,6 @@ def test_signal_receivers_stand_above_their_senders(signal: signals.ModelSignal)
 def test_the_layers_of_this_test_are_those_of_import_linter() -> None:
     import tomllib
 
-    project = tomllib.loads(open("pyproject.toml", encoding="utf-8").read())
+    project = tomllib.loads(Path("pyproject.toml").read_text())
     assert project["tool"]["importlinter"]["contracts"][0]["layers"] == LAYERS[::-1]
     assert all(importlib.import_module(name) for name in LAYERS)

@@ -36,7 +36,12 @@ N_VOTES = 20
 def blind_arena() -> Round:
     """Everything that could identify a candidate carries its own sentinel; ids of answers start at 8 digits."""
     with connection.cursor() as cursor:
-        for table in ("generation_response", "generation_candidate", "generation_checkpoint", "generation_manifest"):
+        for table in (
+            "generation_response",
+            "generation_candidate",
+            "generation_checkpoint",
+            "generation_manifest",
+        ):
             cursor.execute(f"ALTER SEQUENCE {table}_id_seq RESTART WITH 73194825")
     prompt_set = factories.make_prompt_set()
     checkpoint = factories.make_checkpoint(
@@ -90,7 +95,9 @@ def a_session(client: Client, n_votes: int = N_VOTES) -> list[str]:
     for turn in range(n_votes):
         token = Comparison.objects.filter(state="open").order_by("id")[0].token
         outcome = ("left", "tie", "both_bad", "right")[turn % 4]
-        seen.append(everything_in(client.post(f"/vote/{token}", {"vote": outcome}, headers={"HX-Request": "true"})))
+        seen.append(
+            everything_in(client.post(f"/vote/{token}", {"vote": outcome}, headers={"HX-Request": "true"}))
+        )
         if turn % 7 == 3:
             seen.append(everything_in(client.post("/undo", headers={"HX-Request": "true"})))
         if turn % 7 == 5:
@@ -106,7 +113,10 @@ def a_session(client: Client, n_votes: int = N_VOTES) -> list[str]:
 
 def wanted(arena: Round) -> list[str]:
     ids = [*Candidate.objects.values_list("id", flat=True), *Response.objects.values_list("id", flat=True)]
-    shas = [*Candidate.objects.values_list("settings_sha", flat=True), *Response.objects.values_list("norm_sha", flat=True)]
+    shas = [
+        *Candidate.objects.values_list("settings_sha", flat=True),
+        *Response.objects.values_list("norm_sha", flat=True),
+    ]
     assert RoundCandidate.objects.filter(round=arena).count() == 3
     return [*SENTINELS.values(), *map(str, ids), *shas]
 
@@ -114,7 +124,9 @@ def wanted(arena: Round) -> list[str]:
 def test_a_whole_session_gives_nothing_away(blind_arena: Round, client: Client) -> None:
     pages = a_session(client)
     assert Vote.objects.count() >= N_VOTES
-    assert any("Answer number" in page for page in pages), "the answers themselves must be there, or nothing is proved"
+    assert any("Answer number" in page for page in pages), (
+        "the answers themselves must be there, or nothing is proved"
+    )
     assert found_in(pages, wanted(blind_arena)) == set()
 
 
@@ -139,7 +151,9 @@ def in_page(response: HttpResponse, word: str) -> None:
 
 
 def in_hidden_template(response: HttpResponse, word: str) -> None:
-    response.content = response.content.replace(b"</body>", f"<template><i data-x='{word}'></i></template></body>".encode())
+    response.content = response.content.replace(
+        b"</body>", f"<template><i data-x='{word}'></i></template></body>".encode()
+    )
 
 
 class Plant:

@@ -24,7 +24,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, round: str, votes: int, voters: int, seed: int, **options: Any) -> None:
         started = time.monotonic()
         try:
-            done = simulate.simulate(round=Round.objects.get(slug=round), votes=votes, voters=voters, seed=seed)
+            done = simulate.simulate(
+                round=Round.objects.get(slug=round), votes=votes, voters=voters, seed=seed
+            )
         except Round.DoesNotExist as error:
             raise CommandError(f"There is no round {round!r}.") from error
         except RankingError as error:

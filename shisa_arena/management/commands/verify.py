@@ -6,7 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from generation import checks as generation_checks
 from ranking import checks as ranking_checks
+from voting import checks as voting_checks
 
 
 class Command(BaseCommand):
@@ -16,7 +18,8 @@ class Command(BaseCommand):
         parser.add_argument("--repair", action="store_true")
 
     def handle(self, *args: Any, repair: bool, **options: Any) -> None:
-        findings = ranking_checks.verify(repair=repair)
+        checks = (generation_checks, voting_checks, ranking_checks)
+        findings = [finding for one in checks for finding in one.verify(repair=repair)]
         for finding in findings:
             self.stdout.write(str(finding))
         if findings and not repair:
