@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
@@ -15,11 +16,9 @@ DESKTOP = ViewportSize(width=1440, height=900)
 
 
 def page_of(browser: Browser, language: str, size: ViewportSize, scheme: str) -> Page:
-    context = browser.new_context(
-        locale={"ja": "ja-JP", "en": "en-US"}[language],
-        viewport=size,
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
+    locale = {"ja": "ja-JP", "en": "en-US"}[language]
+    dark: Literal["dark", "light"] = "dark" if scheme == "dark" else "light"
+    context = browser.new_context(locale=locale, viewport=size, color_scheme=dark)
     return context.new_page()
 
 

@@ -311,7 +311,8 @@ def _choose(
     if weights.any():
         probabilities = settings.floor * probabilities + (1 - settings.floor) * weights / weights.sum()
     k = _draw(probabilities, rng)
-    return int(pairs[k]), float(probabilities[k])
+    # Rounding can lift a lone pair's 1 by one bit, and the database refuses a probability above 1.
+    return int(pairs[k]), min(1.0, float(probabilities[k]))
 
 
 def _weights(pairs: NDArray[np.int64], policy: Policy | None, settings: Settings) -> Floats:

@@ -248,7 +248,7 @@ def test_all_votes_undone_is_no_votes_again(arena: Round) -> None:
     assert not Look.objects.exists()
 
 
-# What is published --------------------------------------------------------------------------------
+# What is published
 
 
 def test_the_policy_is_published_for_the_sampler(arena: Round) -> None:
@@ -355,7 +355,7 @@ def test_a_refresh_that_fails_changes_nothing(arena: Round, monkeypatch: pytest.
     assert (body(arena), PairPolicy.objects.get(round=arena).version) == before
 
 
-# The worker's loop --------------------------------------------------------------------------------
+# The worker’s loop
 
 
 def test_the_loop_folds_refreshes_and_then_rests(arena: Round, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +385,7 @@ def test_a_broken_round_does_not_stop_the_others(arena: Round, monkeypatch: pyte
     assert body(other)["votes"] == 10
 
 
-# Facts about the answers --------------------------------------------------------------------------
+# Facts about the answers
 
 
 def test_flags_and_twins_are_shares_of_a_candidates_answers(db: None) -> None:

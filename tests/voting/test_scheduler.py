@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -243,3 +244,14 @@ def test_fewer_degrees_of_freedom_spread_the_draws():
         for df in (2.0, np.inf)
     )
     assert few[:, 4].sum() > 2 * many[:, 4].sum() and few[:, 4].sum() > 0
+
+
+def test_a_lone_pair_never_has_a_probability_above_one() -> None:
+    settings = scheduler.Settings("best", 0.2, 3, np.array([True, True]), frozenset({"en"}))
+    shares = np.array([[0.0, 0.123456789], [0.0, 0.0]])
+    policy = scheduler.Policy(1, shares, np.zeros((2, 2), dtype=np.int64), np.zeros(1, dtype=np.int64))
+    for floor in np.linspace(0, 1, 101):
+        chosen = scheduler._choose(
+            np.array([1]), policy, replace(settings, floor=float(floor)), np.random.default_rng(1)
+        )
+        assert chosen[1] <= 1.0
