@@ -72,11 +72,12 @@ def simulate(*, round: Round, votes: int, voters: int, seed: int = 1) -> int:
     reads = _reads(round, voters, rng)
     seen: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     done = 0
-    while done < votes:
-        drawn = rng.choice(voters, size=min(BETWEEN_REFRESHES, votes - done), p=world.activity)
+    while done < votes and world.activity.any():
+        share = world.activity / world.activity.sum()
+        drawn = rng.choice(voters, size=min(BETWEEN_REFRESHES, votes - done), p=share)
         policy = catalogue.policy(round, known)
         batch = _batch(round, known, options, policy, world, people, reads, drawn, seen, rng)
-        if not batch or not _write(round, batch):
+        if batch and not _write(round, batch):
             break
         done += len(batch)
         loop.update(round=round)
@@ -122,6 +123,7 @@ def _batch(
             coin=rng.random,
         )
         if one is None:
+            world.activity[v] = 0  # has seen every pair
             continue
         seen[v].append((one.prompt_id, one.lo, one.hi))
         worth = world.theta + world.taste[v] + world.prompt[index[one.prompt_id]]

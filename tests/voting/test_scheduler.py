@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from voting import scheduler
 from voting.scheduler import Catalogue, Policy, Seen, Settings, make_policy, pick
 
 
