@@ -78,5 +78,12 @@ def at_level(fitted: Fitted, level: Level, round_id: int) -> AtLevel:
     return AtLevel(
         level, theta, cov, weak, active, islands, leader,
         posterior.intervals(theta, cov), found,
-        posterior.leader_interval(theta, cov, leader) if found is not None else None,
+        posterior.leader_interval(theta, cov, leader) if found is not None and _spread_shows(theta, cov) else None,
     )  # fmt: skip
+
+
+def _spread_shows(theta: Floats, cov: covariance.Covariance) -> bool:
+    """Whether the strengths differ by more than their noise. Empirical Bayes has nothing to learn from before that:
+    at its least spread it would draw the leader's interval narrow around the mean, the surer the fewer the votes."""
+    noise = float(np.diag(covariance.for_draws(cov)).mean())
+    return float(theta.var()) - noise > posterior.LEAST_SPREAD**2

@@ -404,3 +404,14 @@ def test_flags_and_twins_are_shares_of_a_candidates_answers(db: None) -> None:
     assert [rows[k]["twins_share"] for k in (0, 1)] == [0.25, 0.25]
     assert [rows[k]["flags"]["cut_off"] for k in (0, 1)] == [0.0, 0.25]
     assert [rows[k]["flags"]["empty"] for k in (0, 1)] == [0.0, 0.0]
+
+
+def test_with_few_votes_the_leader_has_a_plain_interval_around_its_estimate(db: None) -> None:
+    arena = factories.make_arena(n_candidates=6, n_prompts=6)
+    for voter in (factories.make_voter(), factories.make_voter()):
+        factories.cast_many(arena, voter, lambda c: "left" if c.pk % 2 else "right", limit=12)
+    rows = current_figures(arena)["rows"]
+    leader = next(row for row in rows if row["group"] == "leader")
+    assert leader["elo_low"] < leader["elo"] < leader["elo_high"]
+    others = [row["elo_high"] - row["elo_low"] for row in rows if row is not leader]
+    assert leader["elo_high"] - leader["elo_low"] > 0.3 * max(others)
