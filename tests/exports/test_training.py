@@ -35,7 +35,8 @@ def test_dpo_trainer_trains_on_the_file_as_it_is(
     from trl import DPOConfig, DPOTrainer
 
     torch.set_num_threads(1)
-    model = tinymodel.build(tmp_path / "model")
+    model = tmp_path / "model"
+    tinymodel.build_tiny_model(model)
     data = load_dataset("json", data_files=str(file), split="train", cache_dir=str(tmp_path / "cache"))
     assert len(data) == 12 and {"prompt", "chosen", "rejected"} <= set(data.column_names)
     trainer = DPOTrainer(
