@@ -66,7 +66,7 @@ def at_level(fitted: Fitted, level: Level, round_id: int) -> AtLevel:
     a = level.means
     theta, cov = a @ fitted.theta, fitted.cov.mapped(a)
     positions = [member.positions[0] for member in level.members]
-    weak = np.array([bool(fitted.weak[list(member.positions)].all()) for member in level.members])
+    weak = np.array([bool(fitted.weak[list(member.positions)].any()) for member in level.members])
     islands = np.array([int(fitted.islands[list(member.positions)].min()) for member in level.members])
     active = np.array([not member.retired for member in level.members])
     found = None

@@ -54,9 +54,9 @@ def test_votes_are_rows_like_any_other(stage: Round, capsys: pytest.CaptureFixtu
     assert figures["votes"] == 450 and sum(row["p_best"] for row in figures["rows"]) == pytest.approx(
         1, abs=0.2
     )
-    # 450 votes in batches of 200: three publications, and the later pairs were drawn on the earlier policies.
-    assert PairPolicy.objects.get(round=stage).version == Look.objects.filter(level="candidate").count() == 3
-    assert set(Comparison.objects.values_list("policy_version", flat=True)) == {None, 1, 2}
+    # 450 votes in batches of 200: three publications or more, and the later pairs were drawn on the earlier policies.
+    assert PairPolicy.objects.get(round=stage).version >= 3 <= Look.objects.filter(level="candidate").count()
+    assert {None, 1, 2} <= set(Comparison.objects.values_list("policy_version", flat=True))
     spread = Comparison.objects.aggregate(low=Min("propensity"), high=Max("propensity"))
     assert 0 < spread["low"] < spread["high"] <= 1
 
