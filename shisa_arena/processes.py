@@ -18,12 +18,22 @@ def web() -> list[str]:
         "--port", os.environ.get("PORT", "8000"),
         "--workers", os.environ.get("WEB_CONCURRENCY", "2"),
         "--blocking-threads", "8", "--backpressure", "64", "--no-ws",
-        "--log-level", "warning",
+        "--log-level", "error",
     ]  # fmt: skip
 
 
 def _celery(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "celery", "-A", "shisa_arena", *arguments, "--loglevel", "warning"]
+    return [
+        sys.executable,
+        "-m",
+        "celery",
+        "--quiet",
+        "-A",
+        "shisa_arena",
+        *arguments,
+        "--loglevel",
+        "warning",
+    ]
 
 
 def worker() -> list[str]:

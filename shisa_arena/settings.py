@@ -1,5 +1,6 @@
 """One settings file; every variable is in docs/settings.md. Unknown values stop the start."""
 
+import warnings
 from pathlib import Path
 
 import environ
@@ -126,6 +127,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEVELOPMENT
+if DEVELOPMENT:  # files are found where they are; nothing is collected
+    warnings.filterwarnings("ignore", message="No directory at")
 WHITENOISE_AUTOREFRESH = DEBUG
 
 CONTENT_SECURITY_POLICY = {

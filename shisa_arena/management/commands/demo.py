@@ -53,7 +53,8 @@ def _require_free(port: int) -> None:
 
 def _run(models: str) -> None:
     os.environ.setdefault("HOST", "127.0.0.1")  # a demo is for this machine
-    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    # C_FORCE_ROOT: Celery would warn at each start on a machine where everybody is root.
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "C_FORCE_ROOT": "1"}
     manager = Manager()
     for name in ("web", "worker", "beat"):
         manager.add_process(name, _shell(processes.PROCESSES[name]()), env=env, quiet=name == "beat")
