@@ -48,7 +48,10 @@ def plan_progress(plan: Plan) -> Progress:
 
 def _speed(plan: Plan) -> tuple[float | None, float | None]:
     """Tokens and responses a second, from what Postgres holds: it needs no worker's word for it."""
-    recent = _responses_of(plan).filter(created_at__gt=Now() - _WINDOW, tokens__isnull=False)
+    # Imported ones were made elsewhere: they have no batch.
+    recent = (
+        _responses_of(plan).filter(created_at__gt=Now() - _WINDOW, tokens__isnull=False).exclude(batch={})
+    )
     seen = recent.aggregate(n=Count("id"), tokens=Sum("tokens"), first=Min("created_at"))
     if not seen["n"]:
         return None, None

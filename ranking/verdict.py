@@ -22,8 +22,10 @@ def verdict(
         return base | {"state": "more_voters", "limits": "voters" if fitted.cov.n_voters < 2 else "prompts"}
     leader = at.posterior.leader
     second = _second(at, leader)
-    forecast = stopping.votes_needed(at.theta, at.cov, leader, second) if second is not None else None
     comparable = not bool(at.weak[at.active].any())
+    forecast = None
+    if second is not None and comparable:  # under 30 votes each, a forecast would be a number out of noise
+        forecast = stopping.votes_needed(at.theta, at.cov, leader, second)
     named = None
     if second is not None:
         named = stopping.named_leader(
@@ -43,7 +45,7 @@ def verdict(
         "p_best": sure,
         "p_beats_second": float(at.posterior.p_beats[leader, second]) if second is not None else None,
         "lead_elo": float((at.theta[leader] - at.theta[second]) * btl.ELO) if second is not None else None,
-        "limits": forecast.limited_by if forecast else None,
+        "limits": forecast.limited_by if forecast else "votes",
         "votes_needed_low": _more(forecast.low, fitted.votes, looks) if forecast else None,
         "votes_needed_high": _more(forecast.high, fitted.votes, looks) if forecast else None,
         "few_voters": stopping.few_voters(fitted.cov),

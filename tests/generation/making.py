@@ -34,7 +34,8 @@ def claim(plan: Plan, limit: int = 100, lease_seconds: int = 60) -> list[Job]:
 def finish(job: Job, text: str = "") -> Any:
     turns = [{"text": text or f"Answer to {job.pk}.", "tokens": 4, "finish": "stop"}] * job.prompt.turns
     assert job.lease_token is not None
-    return jobs.finish(job=job, token=job.lease_token, turns=turns, manifest={"made_by": "a test"})
+    made = {"turns": turns, "manifest": {"made_by": "a test"}, "batch": {"rows": 1, "position": 0}}
+    return jobs.finish(job=job, token=job.lease_token, **made)
 
 
 def make_tiny_checkpoint(folder: Path) -> Checkpoint:
