@@ -20,7 +20,7 @@ def ask(**_: Any) -> None:
 
 @worker_process_init.connect
 def leave_it_to_the_parent(**_: Any) -> None:
-    """A SIGTERM to the whole process group must not kill the batch: the parent asks, and the batch hands its jobs back."""
+    """A SIGTERM to the whole group must not kill the batch: the parent asks, and the batch hands its jobs back."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
