@@ -33,7 +33,11 @@ document.addEventListener("click", e => {
   }
   if (e.target.closest("[data-resend]")) resend();
 }, true);
-const failed = () => notice(navigator.onLine ? "retry" : "offline");
+const failed = () => {
+  putBack();
+  $$(".votes [aria-pressed]").forEach(b => b.removeAttribute("aria-pressed"));
+  notice(navigator.onLine ? "retry" : "offline");
+};
 document.addEventListener("htmx:sendError", failed);
 document.addEventListener("htmx:timeout", failed);
 document.addEventListener("htmx:responseError", e => {
@@ -43,19 +47,30 @@ document.addEventListener("htmx:responseError", e => {
 });
 addEventListener("online", () => { if ($(".notice[data-notice=offline]:not([hidden])")) resend(); });
 
-// The pair after this one is already here: show it at the click, the answer then brings its strip and the next template
+// The pair after this one is already here: shown at the click. The answer swaps the same pair in, with its strip and the
+// template after it; where it does not come, the pair that was being judged is put back, and nothing was lost.
+let shown = null;
+const putBack = () => {
+  if (shown?.main.isConnected) shown.main.replaceChildren(...shown.nodes);
+  shown = null;
+};
 document.addEventListener("htmx:beforeSend", e => {
-  const next = $("#prefetched"), main = $("#main"), button = e.detail.requestConfig.triggeringEvent?.submitter;
-  if (!next || !button?.matches(".votes button")) return;
+  const button = e.detail.requestConfig.triggeringEvent?.submitter, next = $("#prefetched"), main = $("#main");
+  if (!button?.matches(".votes button")) return;
   button.setAttribute("aria-pressed", "true");
+  if (!next || shown) return;
+  shown = { main, nodes: [...main.childNodes] };
+  main.replaceChildren($("h1", main), next.content.cloneNode(true));
+  scrollTo({ top: 0, behavior: "instant" });
+  restart();
 });
 
 // After a swap: the new pair
 const arrived = () => {
   const round = $("#round");
   if (!round) return;
-  restart();
-  last = null;
+  if (!shown) restart();
+  shown = last = null;
   const bar = $(".progress progress"), words = $("#so-far");
   if (bar) { bar.value = +round.dataset.done; words.textContent = round.dataset.soFar; }
 };
