@@ -137,7 +137,8 @@ WITH l AS ({_LAST}),
             WHERE id = (SELECT id FROM l WHERE fresh AND (%(token)s::uuid IS NULL OR token = %(token)s))
               AND undone_at IS NULL AND EXISTS (SELECT FROM r)
            RETURNING id, comparison_id),
-     c AS (UPDATE voting_comparison c SET state = 'open', ended_at = NULL, expires_at = now() + interval '{LIFETIME}'
+     c AS (UPDATE voting_comparison c SET state = 'open', ended_at = NULL, token = gen_random_uuid(),
+                  expires_at = now() + interval '{LIFETIME}'
              FROM v WHERE c.id = v.comparison_id RETURNING c.id, c.round_id, c.token)
 INSERT INTO voting_ballotqueue (round_id, voter_id, comparison_id, vote_id, kind)
 SELECT c.round_id, %(voter)s, c.id, v.id, 'undo' FROM v JOIN c ON c.id = v.comparison_id
@@ -147,6 +148,8 @@ RETURNING (SELECT token FROM c)
 
 def undo(*, voter: Known, token: uuid.UUID | None = None) -> uuid.UUID | None:
     """Take back the last vote and reopen its comparison; the token of it, or None where there is nothing to undo.
+
+    The token is a new one: a late copy of the request that was undone must not count as another vote.
 
     With `token` only that comparison's vote: a second click does not reach the vote before it.
     """

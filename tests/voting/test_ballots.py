@@ -182,6 +182,7 @@ def test_undo_reopens_the_pair_and_shows_it_first(arena: Round, browse: Browse) 
     cast(client, comparison)
     response = client.post("/undo", headers=HTMX)
     assert response.context["notice"] == "undone"
+    comparison.refresh_from_db()
     assert response.context["pair"]["token"] == str(comparison.token)
     assert Vote.objects.get().undone_at is not None
     assert queued() == ["cast", "undo"]
@@ -379,3 +380,14 @@ def test_the_database_refuses_a_second_live_vote(arena: Round, browse: Browse) -
     factories.cast_directly(comparison, "left")
     with pytest.raises(IntegrityError), transaction.atomic():
         factories.cast_directly(comparison, "right")
+
+
+@pytest.mark.django_db
+def test_a_late_copy_of_an_undone_vote_does_not_count(arena: Round, browse: Browse) -> None:
+    client = browse()
+    comparison = shown(client)
+    vote = f"/vote/{comparison.token}"
+    client.post(vote, {"vote": "left"}, headers=HTMX)
+    client.post("/undo", headers=HTMX)
+    assert client.post(vote, {"vote": "left"}, headers=HTMX).status_code == 404
+    assert not Vote.objects.filter(undone_at=None).exists()
