@@ -18,22 +18,32 @@ document.addEventListener("visibilitychange", () => {
 });
 let by = "mouse";
 document.addEventListener("pointerdown", e => { by = e.pointerType === "mouse" ? "mouse" : "touch"; }, true);
+document.addEventListener("keydown", () => { by = "key"; }, true);
 
 // Sending: a form that failed keeps its button, so that the same vote can be sent again
-let last = null;
-const bar = () => $("#round .bar");
+let last = null, again = false, flying = false;
 const notice = name => $$(".notice[data-notice]").forEach(n => { n.hidden = n.dataset.notice !== name; });
-const resend = () => { if (last?.isConnected) { notice(null); last.click(); } };
+const resend = () => {
+  if (flying || !last?.isConnected) return;
+  notice(null);
+  again = true;
+  last.click();
+  again = false;
+};
 document.addEventListener("click", e => {
-  const button = e.target.closest("#round .votes button");
-  if (button) {
+  const button = e.target.closest("#round [name=vote], #round [name=skip], #round [name=undo], #round [name=token], #report .go");
+  // While a ballot is on its way the pair in sight is not the one the form belongs to: a click then is for neither.
+  if (button && flying) { e.preventDefault(); e.stopImmediatePropagation(); return; }
+  if (button && !again) {
     last = button;
+    if (button.name !== "vote") return;
     button.form.elements.dwell_ms.value = Math.round(seen + performance.now() - since);
     button.form.elements.input.value = by;
   }
   if (e.target.closest("[data-resend]")) resend();
 }, true);
 const failed = () => {
+  flying = false;
   putBack();
   $$(".votes [aria-pressed]").forEach(b => b.removeAttribute("aria-pressed"));
   notice(navigator.onLine ? "retry" : "offline");
@@ -42,7 +52,9 @@ document.addEventListener("htmx:sendError", failed);
 document.addEventListener("htmx:timeout", failed);
 document.addEventListener("htmx:responseError", e => {
   // 503: the database was busy and nothing was taken. 404: this browser is not that voter any more.
-  if (e.detail.xhr.status === 503) setTimeout(resend, 1000 * (+e.detail.xhr.getResponseHeader("Retry-After") || 2));
+  const { status } = e.detail.xhr;
+  if (status === 403 || status === 404) { location.assign("/compare"); return; }
+  if (status === 503) setTimeout(resend, 1000 * (+e.detail.xhr.getResponseHeader("Retry-After") || 2));
   failed();
 });
 addEventListener("online", () => { if ($(".notice[data-notice=offline]:not([hidden])")) resend(); });
@@ -55,6 +67,8 @@ const putBack = () => {
   shown = null;
 };
 document.addEventListener("htmx:beforeSend", e => {
+  flying = true;
+  $("#report[open]")?.close();
   const button = e.detail.requestConfig.triggeringEvent?.submitter, next = $("#prefetched"), main = $("#main");
   if (!button?.matches(".votes button")) return;
   button.setAttribute("aria-pressed", "true");
@@ -69,6 +83,7 @@ document.addEventListener("htmx:beforeSend", e => {
 const arrived = () => {
   const round = $("#round");
   if (!round) return;
+  flying = false;
   if (!shown) restart();
   shown = last = null;
   const bar = $(".progress progress"), words = $("#so-far");
@@ -107,33 +122,39 @@ document.addEventListener("toggle", e => {
 }, true);
 
 // Reasons save themselves
-const save = async form => {
+let saving = Promise.resolve();
+const save = form => {
+  // One after the other: the last state of the form is the one that is kept.
   const said = $("#reasons-saved"), body = new FormData(form);
   said.textContent = "";
-  try {
-    const answer = await fetch(form.dataset.reasons, { method: "POST", body, headers: { "HX-Request": "true" } });
-    said.textContent = answer.ok ? said.dataset.saved : said.dataset.late;
-  } catch { said.textContent = said.dataset.late; }
+  saving = saving.then(async () => {
+    const sent = { method: "POST", body, headers: { "HX-Request": "true" }, keepalive: true };
+    const answer = await fetch(form.dataset.reasons, sent).catch(() => null);
+    said.textContent = answer?.ok ? said.dataset.saved : said.dataset.late;
+  });
 };
-document.addEventListener("change", e => { if (e.target.matches(".strip [name=reason]")) save(e.target.form); });
+document.addEventListener("change", e => { if (e.target.matches(".strip :is([name=reason], [name=comment])")) save(e.target.form); });
+// Enter in a chip would press the form's first button, and that one is Undo.
+document.addEventListener("keydown", e => { if (e.key === "Enter" && e.target.matches(".strip [type=checkbox]")) { e.preventDefault(); e.target.click(); } });
 document.addEventListener("click", e => {
   if (e.target.closest("[data-save]")) { e.preventDefault(); save(e.target.form); $("#say").checked = false; }
 });
 
 // Keys: can be turned off (help), never while typing, never inside a scrolling block or an open dialog
 const on = $("#use-keys");
-on.checked = localStorage.getItem("keys") !== "off";
-on.addEventListener("change", () => localStorage.setItem("keys", on.checked ? "on" : "off"));
+// Storage may be forbidden: then the switch holds for this page.
+try { on.checked = localStorage.getItem("keys") !== "off"; } catch { on.checked = true; }
+on.addEventListener("change", () => { try { localStorage.setItem("keys", on.checked ? "on" : "off"); } catch { /* as above */ } });
 const press = {
   Digit1: "[value=left]", Numpad1: "[value=left]", ArrowLeft: "[value=left]", Digit2: "[value=tie]", Numpad2: "[value=tie]",
   Digit3: "[value=both_bad]", Numpad3: "[value=both_bad]", Digit4: "[value=right]", Numpad4: "[value=right]",
   ArrowRight: "[value=right]", Digit0: "[value=cannot_judge]", Numpad0: "[value=cannot_judge]", KeyS: "[value=skip]", KeyU: "[name=undo]",
 };
 addEventListener("keydown", e => {
-  if (!on.checked || e.isComposing || e.ctrlKey || e.metaKey || e.altKey || e.repeat || $("dialog[open]")) return;
+  if (!on.checked || e.isComposing || e.ctrlKey || e.metaKey || e.altKey || e.repeat || flying || $("dialog[open]")) return;
   if (e.target.closest("input:not([type=checkbox]), textarea, select, pre, .table, summary")) return;
   const wanted = !e.shiftKey && press[e.code], button = wanted && $(`#round .bar ${wanted}`);
-  if (button && !button.disabled) { e.preventDefault(); by = "key"; button.click(); }
+  if (button && !button.disabled) { e.preventDefault(); button.click(); }
   else if (e.key === "?") show("help");
   else if (e.code === "KeyF" && !e.shiftKey) show("report");
 });
