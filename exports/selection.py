@@ -51,7 +51,7 @@ def _reason_to_leave_out(pair: Pair, low: Conversation, high: Conversation) -> s
         return "undecided"
     if low.hidden or high.hidden:
         return "hidden"
-    if not low.texts[-1].strip() or not high.texts[-1].strip():
+    if not all(one.texts and one.texts[-1].strip() for one in (low, high)):
         return "empty"
     if low.norm_sha == high.norm_sha or low.texts[-1] == high.texts[-1]:
         return "identical"

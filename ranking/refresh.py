@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from ranking import arrays, figures, fitting, folding, levels, verdict
 from ranking.arrays import Sums
+from ranking.facts import response_facts
 from ranking.fitting import AtLevel, Fitted
 from ranking.levels import Level
 from ranking.models import Figures, Look
-from ranking.queries import response_facts
 from ranking.stats import covariance, posterior, stopping
 from ranking.stats.btl import Floats, Tallies
 from voting.models import PairPolicy, Round
@@ -71,6 +71,7 @@ class _Work:
         self.facts = response_facts(round_, self.n)
         self.published = PairPolicy.objects.filter(pk=round_.pk).first()
         self.fits: dict[str, Fitted | None] = {}
+        self.seen: dict[tuple[str, str], AtLevel] = {}
         self.version = (self.published.version if self.published else 0) + 1
 
     def fitted(self, slice_: str) -> Fitted | None:
@@ -82,6 +83,13 @@ class _Work:
                 fitting.fit(by_voter, by_prompt, self.n, initial=warm) if len(by_voter.lo) else None
             )
         return self.fits[slice_]
+
+    def at(self, level: Level, slice_: str) -> AtLevel | None:
+        """The posterior is most of a refresh: drawn once for the figures and the policy."""
+        fitted = self.fitted(slice_)
+        if fitted is not None and (level.name, slice_) not in self.seen:
+            self.seen[level.name, slice_] = fitting.at_level(fitted, level, self.round.pk)
+        return self.seen.get((level.name, slice_))
 
     def bodies(self) -> dict[tuple[str, str], dict[str, Any]]:
         """By level and slice. Where no insider has voted, "without insiders" is the same and not fitted again."""
@@ -96,8 +104,8 @@ class _Work:
 
     def body(self, level: Level, slice_: str) -> dict[str, Any]:
         fitted = self.fitted(slice_)
-        at = fitting.at_level(fitted, level, self.round.pk) if fitted else None
-        p_best = self._p_best(fitted, at) if fitted and at else None
+        at = self.at(level, slice_)
+        p_best = self._p_best(fitted, at, slice_) if fitted and at else None
         looks = self._looks(level, fitted, at, p_best) if slice_ == "all" else []
         found = (
             verdict.verdict(fitted, at, [look for look, _ in looks], p_best)
@@ -118,28 +126,20 @@ class _Work:
             verdict=found, looks=shown, p_best=p_best, seconds=0.0,
         )  # fmt: skip
 
-    def _p_best(self, fitted: Fitted, at: AtLevel) -> Floats | None:
+    def _p_best(self, fitted: Fitted, at: AtLevel, slice_: str) -> Floats | None:
         """P(best); where tie rates differ, the leader's is the smaller of half-wins and dropped ties."""
         if at.posterior is None:
             return None
         p_best = at.posterior.p_best.copy()
         if fitted.tie_test.is_alarm:
-            other = self._without_ties(fitted, at)
+            other = self._without_ties(fitted, at, slice_)
             leader = at.posterior.leader
             p_best[leader] = min(p_best[leader], other.p_best[leader]) if other else p_best[leader]
         return p_best
 
-    def _without_ties(self, fitted: Fitted, at: AtLevel) -> posterior.Posterior | None:
-        decisive = [
-            Tallies(
-                t.cluster[kept], t.lo[kept], t.hi[kept], t.lo_wins[kept], t.hi_wins[kept], 0 * t.ties[kept]
-            )
-            for t in (fitted.by_voter, self.sums.by_prompt(self.sums.chosen("all")[1]))
-            if (kept := t.lo_wins + t.hi_wins > 0) is not None
-        ]
-        if abs(decisive[0].votes.sum() - decisive[1].votes.sum()) > 0.5:
-            return None  # a slice: the test is for the overall figures
-        dropped = fitting.fit(decisive[0], decisive[1], self.n, initial=fitted.theta)
+    def _without_ties(self, fitted: Fitted, at: AtLevel, slice_: str) -> posterior.Posterior | None:
+        by_prompt = self.sums.by_prompt(self.sums.chosen(slice_)[1])
+        dropped = fitting.fit(_decided(fitted.by_voter), _decided(by_prompt), self.n, initial=fitted.theta)
         return fitting.at_level(dropped, at.level, self.round.pk).posterior
 
     def _looks(
@@ -173,7 +173,7 @@ class _Work:
         fitted = self.fitted("all")
         if fitted is None:
             return self._publish_nothing()
-        at = fitting.at_level(fitted, self.levels[0], self.round.pk)
+        at = self.at(self.levels[0], "all")
         shown, prompts, votes = self._shown()
         PairPolicy.objects.update_or_create(
             round=self.round,
@@ -184,7 +184,7 @@ class _Work:
                 "shown": shown.astype("<i4").tobytes(),
                 "prompt_ids": prompts.astype("<i8").tobytes(),
                 "prompt_votes": votes.astype("<i4").tobytes(),
-                "df": min(at.posterior.nu, DRAW_FOREVER) if at.posterior else DRAW_FOREVER,
+                "df": min(at.posterior.nu, DRAW_FOREVER) if at and at.posterior else DRAW_FOREVER,
                 "votes": fitted.votes,
                 "fit_seconds": seconds,
                 "fitted_at": timezone.now(),
@@ -214,3 +214,11 @@ class _Work:
         prompts, where = np.unique(self.sums.prompt, return_inverse=True)
         votes = np.bincount(where, weights=self.sums.prompt_counts[:, :4].sum(axis=1), minlength=len(prompts))
         return shown + shown.T, prompts, votes.astype(np.int64)
+
+
+def _decided(t: Tallies) -> Tallies:
+    """Without ties, and without the rows that held nothing else: they would count as clusters."""
+    kept = t.lo_wins + t.hi_wins > 0
+    return Tallies(
+        t.cluster[kept], t.lo[kept], t.hi[kept], t.lo_wins[kept], t.hi_wins[kept], 0 * t.ties[kept]
+    )

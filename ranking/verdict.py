@@ -9,13 +9,12 @@ import numpy as np
 
 from ranking.fitting import AtLevel, Fitted
 from ranking.stats import btl, stopping
-
-FEW_VOTERS = 8
+from ranking.stats.btl import Floats
 
 
 def verdict(
-    fitted: Fitted, at: AtLevel, looks: Sequence[stopping.Look], p_best: np.ndarray | None
-) -> dict[str, Any]:  # type: ignore[type-arg]
+    fitted: Fitted, at: AtLevel, looks: Sequence[stopping.Look], p_best: Floats | None
+) -> dict[str, Any]:
     """`looks`: oldest first, the current one last where this refresh is one. `p_best` after the test of tie rates."""
     base = nothing() | {"leader": at.level.members[at.leader].label, "lead_elo": None}
     if at.posterior is None or p_best is None:
@@ -63,8 +62,9 @@ def nothing() -> dict[str, Any]:
 def _second(at: AtLevel, leader: int) -> int | None:
     """The runner-up in P(best) among the active."""
     assert at.posterior is not None
-    rivals = [k for k in np.flatnonzero(at.active) if k != leader]
-    return int(max(rivals, key=lambda k: (at.posterior.p_best[k], at.theta[k]))) if rivals else None  # type: ignore[union-attr]
+    p_best = at.posterior.p_best
+    rivals = [int(k) for k in np.flatnonzero(at.active) if k != leader]
+    return max(rivals, key=lambda k: (p_best[k], at.theta[k])) if rivals else None
 
 
 def votes_of(fitted: Fitted, at: AtLevel, member: int) -> float:

@@ -18,6 +18,7 @@ from generation.queries import plan_progress
 from ranking import downloads, evidence, presenting, status, wording
 from ranking.models import Figures
 from ranking.queries import current_figures
+from ranking.refresh import decided_level
 from ranking.wording import Body
 from voting.models import Round
 
@@ -75,11 +76,6 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "vote_url": request.build_absolute_uri(reverse("landing")),
     }
     return render(request, "dashboard/overview.html", context)
-
-
-def decided_level(round_: Round) -> str:
-    """What the verdict is about: with matched samplers only checkpoints are comparable."""
-    return "checkpoint" if round_.match_sampler else "candidate"
 
 
 def _slices(round_: Round, level: str) -> Mapping[str, Body]:

@@ -23,7 +23,7 @@ def history(conversation: Conversation) -> list[Message]:
         messages.append({"role": asked["role"], "content": asked["content"]})
         # A user turn that no given answer follows was answered by the candidate; the last one is being judged.
         if asked["role"] == "user" and following is not None and following["role"] != "assistant":
-            messages.append({"role": "assistant", "content": next(own_answers)})
+            messages.append({"role": "assistant", "content": next(own_answers, "")})
     return messages
 
 

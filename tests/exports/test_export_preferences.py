@@ -172,3 +172,23 @@ def test_strangers_get_the_login_page(arena: Round, client: Client) -> None:
 def test_the_database_refuses_an_export_that_makes_no_sense(fields: dict[str, str]) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Export.objects.create(format="dpo", **fields)
+
+
+def test_an_answer_with_fewer_turns_than_its_prompt_does_not_stop_the_export(
+    voter: Voter, tmp_path: Path
+) -> None:
+    prompt_set = factories.make_prompt_set()
+    two_turns = factories.make_prompt(
+        prompt_set, messages=[{"role": "user", "content": w} for w in ("One?", "Two?")]
+    )
+    one_turn = factories.make_prompt(prompt_set)
+    candidates = [factories.make_candidate(), factories.make_candidate()]
+    for candidate in candidates:
+        short = [{"text": f"Only one turn by {candidate.label}.", "tokens": 5, "finish": "stop"}]
+        factories.make_response(candidate, two_turns, turns=short)
+        factories.make_response(candidate, one_turn)
+    arena = factories.make_round(candidates, [prompt_set])
+    for prompt in (two_turns, one_turn):
+        factories.cast_directly(factories.make_comparison(arena, voter, prompt, 0, 1), "left")
+    run(tmp_path / "out.jsonl")
+    assert one_turn.key in [row["prompt_key"] for row in rows(tmp_path / "out.jsonl")]
